@@ -1,0 +1,100 @@
+"""Where things lie in storage and what they are called (design §2); every path is made and taken apart here."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+DATASET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+VERSION_NAME: Final = re.compile(
+    r"(?P<dataset>[a-z0-9][a-z0-9-]{0,62})\.(?P<digest>[0-9a-f]{12})\.(?P<attempt>[1-9][0-9]*)"
+)
+SIDE_CAR_SUFFIXES: Final = (".xml", ".txt", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePath:
+    """A path under ``{dataset}/images/``.
+
+    Attributes:
+        path: The blob's whole path in the training container.
+        dataset: A valid dataset name.
+        label: The label that the folder gives (NFC, trimmed), or None for a picture that lies in no folder.
+    """
+
+    path: str
+    dataset: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MisplacedPath:
+    """A path that no dataset can own, and why."""
+
+    path: str
+    reason: str
+
+
+def is_dataset_name(name: str) -> bool:
+    """Tell whether a name may be a dataset's."""
+    return DATASET_NAME.fullmatch(name) is not None
+
+
+def parse_picture_path(path: str) -> PicturePath | MisplacedPath:
+    """Take a blob path of the training container apart: ``{dataset}/images/{label}/{anything}``.
+
+    The host's ``{dataset}`` pattern is greedy, so the path is parsed here and not by the binding.
+    """
+    dataset, _, rest = path.partition("/")
+    if not is_dataset_name(dataset):
+        return MisplacedPath(
+            path,
+            f"'{dataset}' is not a dataset name. Use lower-case letters, digits and '-', at most 63 characters, "
+            "and begin with a letter or a digit.",
+        )
+    images, _, name = rest.partition("/")
+    if images != "images" or not name:
+        return MisplacedPath(path, f"pictures of dataset '{dataset}' belong under '{dataset}/images/'")
+    folder, slash, _ = name.partition("/")
+    return PicturePath(path, dataset, normalise_label(folder) if slash else None)
+
+
+def normalise_label(label: str) -> str:
+    """Return a label as it is known everywhere inside: Unicode NFC, trimmed, case kept."""
+    return unicodedata.normalize("NFC", label).strip()
+
+
+def pictures_prefix(dataset: str) -> str:
+    """Return the prefix under which people put pictures of a dataset."""
+    return f"{dataset}/images/"
+
+
+def dataset_config(dataset: str) -> str:
+    """Return the path of the optional file by which people configure a dataset."""
+    return f"{dataset}/dataset.json"
+
+
+def live_file(dataset: str) -> str:
+    """Return the path of the live COCO file."""
+    return f"{dataset}/coco/live.json"
+
+
+def snapshot_file(dataset: str, digest: str, side: str) -> str:
+    """Return the path of one side (``train`` or ``test``) of a snapshot."""
+    return f"{dataset}/coco/{digest}/{side}.json"
+
+
+def version_name(dataset: str, digest: str, attempt: int) -> str:
+    """Return a version's name. A dot cannot occur in a dataset's name, so the two never collide."""
+    return f"{dataset}.{digest}.{attempt}"
+
+
+def dataset_of_version(name: str) -> str | None:
+    """Return the dataset of a version's name, or None when the name is not a version's."""
+    match = VERSION_NAME.fullmatch(name)
+    return match["dataset"] if match else None
+
+
+def engine_dataset(dataset: str, digest: str, side: str) -> str:
+    """Return the name under which the engine knows one side of a snapshot."""
+    return f"{dataset}.{digest}.{side}"

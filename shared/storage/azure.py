@@ -1,0 +1,251 @@
+"""Azure Blob Storage and Queue Storage (or Azurite) behind the protocols of this package.
+
+The client libraries are imported where they are first used, so that importing the function app stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
+from shared.storage import Blob, BlobProperties, QueueMessage
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, ContainerClient
+    from azure.storage.blob import BlobProperties as AzureBlobProperties
+    from azure.storage.queue import QueueClient
+
+# The libraries' own defaults wait 15 s before the first retry; a function should not.
+RETRIES: Final[dict[str, Any]] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How to reach a storage account: a connection string, or service URIs with managed identity.
+
+    Attributes:
+        connection_string: Wins when set.
+        blob_uri: ``https://{account}.blob.core.windows.net``.
+        queue_uri: ``https://{account}.queue.core.windows.net``.
+    """
+
+    connection_string: str | None = None
+    blob_uri: str | None = None
+    queue_uri: str | None = None
+
+    def blob_service(self) -> BlobServiceClient:
+        """Return a client of the account's blobs."""
+        from azure.storage.blob import BlobServiceClient
+
+        if self.connection_string:
+            return BlobServiceClient.from_connection_string(self.connection_string, **RETRIES)
+        return BlobServiceClient(self.blob_uri or "", credential=_managed_identity(), **RETRIES)
+
+    def queue(self, name: str) -> QueueClient:
+        """Return a client of one of the account's queues."""
+        from azure.storage.queue import QueueClient
+
+        if self.connection_string:
+            return QueueClient.from_connection_string(self.connection_string, name, **RETRIES)
+        return QueueClient(self.queue_uri or "", name, credential=_managed_identity(), **RETRIES)
+
+
+def _managed_identity() -> TokenCredential:
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the client library's errors into ours."""
+    from azure.core.exceptions import (
+        AzureError,
+        ResourceExistsError,
+        ResourceModifiedError,
+        ResourceNotFoundError,
+    )
+
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        raise BlobNotFoundError(f"{what} does not exist") from error
+    except (ResourceExistsError, ResourceModifiedError) as error:
+        raise BlobChangedError(f"{what} was changed by somebody else in the meantime") from error
+    except AzureError as error:
+        raise StorageError(
+            f"storage failed on {what}: {str(error).splitlines()[0]}. Check the connection and try again."
+        ) from error
+
+
+def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
+    return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified)
+
+
+class AzureLease:
+    """A lease on a blob."""
+
+    def __init__(self, client: BlobLeaseClient, what: str) -> None:
+        self._client = client
+        self._what = what
+
+    def renew(self) -> bool:
+        """Start its time anew; return False when it was lost."""
+        try:
+            with _translated(self._what):
+                self._client.renew()
+        except (BlobChangedError, BlobNotFoundError):
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give it back; a no-op when it was lost."""
+        try:
+            with _translated(self._what):
+                self._client.release()
+        except (BlobChangedError, BlobNotFoundError):
+            return
+
+
+class AzureContainer:
+    """One container; see `shared.storage.BlobContainer` for what each method promises."""
+
+    def __init__(self, service: BlobServiceClient, name: str) -> None:
+        self._service = service
+        self._client: ContainerClient = service.get_container_client(name)
+        self.name = name
+
+    def _what(self, path: str) -> str:
+        return f"blob '{self.name}/{path}'"
+
+    def _blob(self, path: str) -> BlobClient:
+        return self._client.get_blob_client(path)
+
+    def read(self, path: str, *, max_bytes: int | None = None) -> Blob:
+        """Read a blob whole, in one version."""
+        with _translated(self._what(path)):
+            length = None if max_bytes is None else max_bytes + 1
+            download = self._blob(path).download_blob(offset=None if length is None else 0, length=length)
+            found = _properties(path, download.properties)
+            data = download.readall()
+        if max_bytes is not None and len(data) > max_bytes:
+            message = f"{self._what(path)} is larger than {max_bytes:,} bytes"
+            raise BlobTooLargeError(message, etag=found.etag, size=found.size)
+        return Blob(data, found)
+
+    def properties(self, path: str) -> BlobProperties | None:
+        """Return what a HEAD tells, or None."""
+        try:
+            with _translated(self._what(path)):
+                return _properties(path, self._blob(path).get_blob_properties())
+        except BlobNotFoundError:
+            return None
+
+    def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
+        """Write a JSON blob whole; return its ETag."""
+        from azure.core import MatchConditions
+        from azure.storage.blob import ContentSettings
+
+        condition: dict[str, Any] = {}
+        if if_match is not None:
+            condition = {"etag": f'"{if_match}"', "match_condition": MatchConditions.IfNotModified}
+        with _translated(self._what(path)):
+            written = self._blob(path).upload_blob(
+                data,
+                overwrite=not create_only,
+                content_settings=ContentSettings(content_type="application/json"),
+                **condition,
+            )
+        return str(written["etag"]).strip('"')
+
+    def delete(self, path: str) -> None:
+        """Delete a blob."""
+        try:
+            with _translated(self._what(path)):
+                self._blob(path).delete_blob()
+        except BlobNotFoundError:
+            return
+
+    def list(self, prefix: str) -> Iterator[BlobProperties]:
+        """List blobs by prefix."""
+        with _translated(f"container '{self.name}'"):
+            for found in self._client.list_blobs(name_starts_with=prefix):
+                yield _properties(found.name, found)
+
+    def folders(self) -> Iterator[str]:
+        """List the first path segments."""
+        from azure.storage.blob import BlobPrefix
+
+        with _translated(f"container '{self.name}'"):
+            for found in self._client.walk_blobs(delimiter="/"):
+                if isinstance(found, BlobPrefix):
+                    yield found.name.rstrip("/")
+
+    def lease(self, path: str, duration: timedelta) -> AzureLease | None:
+        """Take a lease; `duration` is between 15 s and 60 s, as the service asks."""
+        with suppress(BlobChangedError):  # it is there already, which is all that was wanted
+            self.write(path, b"", create_only=True)
+        try:
+            with _translated(self._what(path)):
+                client = self._blob(path).acquire_lease(lease_duration=int(duration.total_seconds()))
+        except BlobChangedError:
+            return None
+        return AzureLease(client, self._what(path))
+
+    def url(self, path: str) -> str:
+        """Return the blob's URL."""
+        return self._blob(path).url
+
+    def read_signature(self, *, now: datetime, until: datetime) -> str | None:
+        """Sign with the account's key, or with a user delegation key under managed identity."""
+        from azure.storage.blob import ContainerSasPermissions, UserDelegationKey, generate_container_sas
+
+        account_key: str | None = getattr(self._service.credential, "account_key", None)
+        start = now - timedelta(minutes=5)  # clocks differ
+        delegation: UserDelegationKey | None = None
+        with _translated(f"container '{self.name}'"):
+            if account_key is None:
+                delegation = self._service.get_user_delegation_key(start, until)
+            return generate_container_sas(
+                self._service.account_name or "",
+                self.name,
+                account_key=account_key,
+                user_delegation_key=delegation,
+                permission=ContainerSasPermissions(read=True),
+                start=start,
+                expiry=until,
+            )
+
+
+class AzureQueue:
+    """One queue; see `shared.storage.Queue`."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+        self._what = f"queue '{client.queue_name}'"
+
+    def send(self, body: str) -> None:
+        """Add a message that does not expire."""
+        with _translated(self._what):
+            self._client.send_message(body, time_to_live=-1)
+
+    def receive(self, limit: int, *, hidden_for: timedelta) -> list[QueueMessage]:
+        """Take up to `limit` messages (the service gives at most 32 a call)."""
+        with _translated(self._what):
+            found = self._client.receive_messages(
+                messages_per_page=min(limit, 32), visibility_timeout=int(hidden_for.total_seconds()), max_messages=limit
+            )
+            return [QueueMessage(message.id, message.pop_receipt or "", message.content) for message in found]
+
+    def delete(self, message: QueueMessage) -> None:
+        """Delete a message."""
+        try:
+            with _translated(self._what):
+                self._client.delete_message(message.id, message.receipt)
+        except (BlobNotFoundError, BlobChangedError):
+            return
