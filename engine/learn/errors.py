@@ -1,0 +1,23 @@
+"""What can go wrong while learning.
+
+LearnError
+├── BackboneError            the folder of a backbone cannot be used
+├── NotEnoughPicturesError   too few labels, or too few pictures of a label
+└── ClassifierFileError      a stored classifier cannot be read
+"""
+
+
+class LearnError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class BackboneError(LearnError):
+    """A backbone's folder is missing, damaged or not what its manifest says."""
+
+
+class NotEnoughPicturesError(LearnError):
+    """There are fewer than two labels, or a label has fewer than two pictures."""
+
+
+class ClassifierFileError(LearnError):
+    """A stored classifier is torn, of another schema, or inconsistent."""

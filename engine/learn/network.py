@@ -1,0 +1,113 @@
+"""Backbones that are networks: an ONNX file with a manifest, run by onnxruntime on the CPU."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # type: ignore[import-untyped]  # it ships no types
+
+from engine.learn.errors import BackboneError
+from engine.learn.manifest import Manifest, read_manifest
+from engine.learn.pictures import multiple_of, resized, sides_of_area
+
+VERSION = 1  # of the preparation and pooling below; part of the digest
+STEP = 32
+SIDE = 224
+LONGEST_ASPECT = 3.0
+LONGEST_SIDE = 2048
+
+_LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+
+
+class NetworkBackbone:
+    """A convolutional network without its classifier; features are averages of its last maps."""
+
+    default_head = "lda"
+
+    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+        self.name = manifest.name
+        self._manifest = manifest
+        self._session = session
+        described = json.dumps({"version": VERSION, "side": SIDE, **asdict(manifest)}, sort_keys=True)
+        self.digest = hashlib.sha256(described.encode()).hexdigest()
+        self.width = manifest.channels[STEP]
+
+    @classmethod
+    def open(cls, folder: Path, *, threads: int = 1) -> "NetworkBackbone":
+        """Opens a folder with META.json and model.onnx.
+
+        Args:
+            folder: Where the two files are.
+            threads: CPU threads for one picture.
+
+        Raises:
+            BackboneError: A file is missing or damaged, or the network is not what the manifest says.
+        """
+        manifest = read_manifest(folder)
+        path = folder / "model.onnx"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BackboneError(f"cannot read {path} ({error}); put the network beside its META.json") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != manifest.sha256:
+            raise BackboneError(f"{path} has sha256 {found}, its manifest says {manifest.sha256}; fetch it again")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.use_deterministic_compute = True
+        try:
+            backbone = cls(manifest, onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"]))
+            maps = backbone._run(np.zeros((STEP, 2 * STEP, 3), np.uint8))
+        except _LOAD_ERRORS as error:
+            raise BackboneError(f"{path} does not run as its manifest says ({error}); correct one of them") from error
+        for stride, channels in manifest.channels.items():
+            wanted = (channels, STEP // stride, 2 * STEP // stride)
+            if maps[stride].shape != wanted:
+                raise BackboneError(
+                    f"{path}: output stride{stride} is {maps[stride].shape}, the manifest says {wanted}"
+                )
+        return backbone
+
+    def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Maps a picture (H, W, 3) in RGB to the average of its stride 32 map (D,)."""
+        maps = self._run(resized(picture, *sides_of_area(picture, SIDE, STEP, LONGEST_ASPECT)))
+        return maps[STEP].mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+
+    def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+        """Maps a picture (H, W, 3) in RGB to stride -> (C, h, w).
+
+        The picture is stretched to the nearest multiples of 32, at most 2048 a side.
+        """
+        height, width = picture.shape[:2]
+        shrink = min(1.0, LONGEST_SIDE / max(height, width))
+        return self._run(resized(picture, multiple_of(STEP, width * shrink), multiple_of(STEP, height * shrink)))
+
+    def _run(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+        manifest = self._manifest
+        prepared = picture[..., ::-1] if manifest.order == "BGR" else picture
+        if manifest.dtype == "float32":
+            scale = (manifest.high - manifest.low) / 255.0
+            prepared = (prepared * scale + manifest.low).astype(np.float32)
+        if manifest.layout == "NCHW":
+            prepared = prepared.transpose(2, 0, 1)
+        strides = sorted(manifest.channels)
+        outputs = self._session.run(
+            [f"stride{stride}" for stride in strides], {manifest.input_name: np.ascontiguousarray(prepared[None])}
+        )
+        return {stride: np.asarray(output[0]) for stride, output in zip(strides, outputs, strict=True)}
