@@ -1,0 +1,9 @@
+"""Every limit on what comes in, in one place (design §4, contract §3.1)."""
+
+from typing import Final
+
+TRAINING_BYTES: Final = 20 * 1024 * 1024
+TRAINING_SIDE: Final = (10, 10_240)  # px, least and most
+PREDICTION_BYTES: Final = 20_971_520
+CHANGE_RECORD_BYTES: Final = 1024
+LABEL_CHARACTERS: Final = 256

@@ -1,0 +1,78 @@
+"""Tells what the bytes of an uploaded blob are: a picture that can be trained on, or why not."""
+
+import hashlib
+import io
+import warnings
+from typing import Final
+
+import msgspec
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from shared import limits
+
+# Contract §3.1: jpg, png, bmp, gif, and what the concept page adds.
+FORMATS: Final = ("JPEG", "MPO", "PNG", "BMP", "GIF", "WEBP", "TIFF", "ICO")
+_SIDEWAYS: Final = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one version of a blob was found to be.
+
+    Attributes:
+        etag: The version that was read, without quotes.
+        sha256: Hex digest of all bytes; empty when they were not read.
+        width: Width in pixels after the EXIF turn; 0 for what is no usable picture.
+        height: Height in pixels after the EXIF turn.
+        problem: Why it cannot be used, or None.
+    """
+
+    etag: str
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    problem: str | None = None
+
+
+def inspect(data: bytes, *, etag: str) -> Facts:
+    """Look at a blob's bytes: digest, format by content, size, truncation.
+
+    A broken picture is a value, not an error. The name and the content type are not believed.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    if not data:
+        return Facts(etag=etag, sha256=sha256, problem="the blob is empty. Upload it again.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            width, height = _measure(data)
+    except UnidentifiedImageError:
+        problem = f"not a picture of a known format ({', '.join(FORMATS)}), whatever its name says"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        problem = f"more pixels than a picture of {limits.TRAINING_SIDE[1]:,} px a side can have"
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on broken files
+        problem = f"truncated or damaged ({error}). Upload it again."
+    else:
+        least, most = limits.TRAINING_SIDE
+        if least <= min(width, height) and max(width, height) <= most:
+            return Facts(etag=etag, sha256=sha256, width=width, height=height)
+        problem = f"{width:,} x {height:,} px; training takes {least:,} to {most:,} px a side"
+    return Facts(etag=etag, sha256=sha256, problem=problem)
+
+
+def _measure(data: bytes) -> tuple[int, int]:
+    """Return width and height after the EXIF turn, having read the data to its end.
+
+    A JPEG is decoded at an eighth of its size and a PNG is checked by its checksums, so neither costs the memory of
+    its pixels. Pillow's limit on pixels bounds the others.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        width, height = picture.size
+        if not (min(width, height) > 0 and max(width, height) <= limits.TRAINING_SIDE[1]):
+            return width, height  # refused by its size: not worth decoding
+        sideways = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        if picture.format == "PNG":
+            picture.verify()
+        else:
+            picture.draft("L", (max(1, width // 8), max(1, height // 8)))  # a no-op but for JPEG
+            picture.load()
+    return (height, width) if sideways else (width, height)
