@@ -129,10 +129,8 @@ def _nothing_new(rules: Rules, situation: Situation) -> list[str]:
     if last.failed and new == 0:
         if last.attempts < MOST_ATTEMPTS:
             return []
-        return [
-            f"{last.version} failed, attempt {last.attempts} of {MOST_ATTEMPTS} on the same pictures: {last.reason} "
-            "Change a picture to try again."
-        ]
+        tries = f"{last.version} failed, attempt {last.attempts} of {MOST_ATTEMPTS} on the same pictures"
+        return [f"{tries}: {last.reason} Change a picture to try again."]
     if new < rules.min_new_pictures:
         return [f"{new} of {rules.min_new_pictures} new or changed pictures since {last.version}"]
     return []

@@ -105,5 +105,8 @@ class Queue(Protocol):
     def receive(self, limit: int, *, hidden_for: timedelta) -> list[QueueMessage]:
         """Take up to `limit` messages; each comes back after `hidden_for` unless it is deleted."""
 
+    def is_empty(self) -> bool:
+        """Tell whether a call to `receive` would find nothing now."""
+
     def delete(self, message: QueueMessage) -> None:
         """Delete a message; a no-op when it was deleted, or received again by somebody else."""

@@ -242,6 +242,11 @@ class AzureQueue:
             )
             return [QueueMessage(message.id, message.pop_receipt or "", message.content) for message in found]
 
+    def is_empty(self) -> bool:
+        """Tell whether no message is visible."""
+        with _translated(self._what):
+            return not self._client.peek_messages(max_messages=1)
+
     def delete(self, message: QueueMessage) -> None:
         """Delete a message."""
         try:

@@ -125,6 +125,11 @@ class MemoryQueue:
             self.hidden.update(found)
             return [QueueMessage(key, key, self.messages[key]) for key in found]
 
+    def is_empty(self) -> bool:
+        """Tell whether no message is visible."""
+        with self._lock:
+            return self.messages.keys() <= self.hidden
+
     def delete(self, message: QueueMessage) -> None:
         """Delete a message."""
         with self._lock:

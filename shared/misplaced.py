@@ -1,0 +1,47 @@
+"""Remembers blobs that no dataset can own, such as those under an invalid dataset name, so that `status` can say so."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from shared.errors import BlobChangedError
+from shared.storage import BlobContainer
+from shared.storage.documents import read_document, write_document
+
+PATH: Final = "misplaced.json"
+MOST: Final = 1000  # more are counted, not named
+
+
+class Misplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """Path → ETag and reason of each blob."""
+
+    problems: dict[str, tuple[str, str]] = {}
+    schema: int = 1
+
+
+class MisplacedBlobs:
+    """The list, in the registry container."""
+
+    def __init__(self, container: BlobContainer) -> None:
+        self._container = container
+
+    def all(self) -> dict[str, tuple[str, str]]:
+        """Return path → (ETag, reason)."""
+        found = read_document(self._container, PATH, Misplaced)
+        return found[0].problems if found else {}
+
+    def update(self, seen: Mapping[str, tuple[str, str] | None]) -> None:
+        """Record blobs with their reasons, and forget those (None) that are gone."""
+        while True:
+            found = read_document(self._container, PATH, Misplaced)
+            before = found[0].problems if found else {}
+            merged = {path: reason for path, reason in {**before, **seen}.items() if reason is not None}
+            after = dict(sorted(merged.items())[:MOST])
+            if after == before:
+                return
+            try:
+                write_document(self._container, PATH, Misplaced(problems=after), over=found[1] if found else None)
+            except BlobChangedError:
+                continue
+            return
