@@ -17,7 +17,7 @@ from shared.layout import MisplacedPath, PicturePath
 from shared.misplaced import MisplacedBlobs
 from shared.pictures import Facts, inspect
 from shared.registry import Registry
-from shared.storage import BlobContainer, Lease, Queue, QueueMessage
+from shared.storage import BlobContainer, Queue, QueueMessage
 
 LOCK: Final = "fold.lock"
 LEASE: Final = timedelta(seconds=30)
@@ -79,7 +79,13 @@ class Datasets:
         while folded < MOST_MESSAGES and (lease := self._locks.lease(LOCK, LEASE)) is not None:
             try:
                 while messages := self._changes.receive(BATCH, hidden_for=HIDDEN):
-                    folded += self._fold_messages(messages, lease)
+                    finished, broken = self._commit_messages(messages)
+                    if not lease.renew():
+                        return folded
+                    self._delete(finished)
+                    folded += len(finished)
+                    if broken:
+                        raise broken[0]
                     if folded >= MOST_MESSAGES:
                         break
             finally:
@@ -114,8 +120,8 @@ class Datasets:
         record = ChangeRecord(path=path, facts=facts, traceparent=telemetry.current_traceparent())
         self._changes.send(encode_change(record))
 
-    def _fold_messages(self, messages: Sequence[QueueMessage], lease: Lease) -> int:
-        """Commit what a batch of messages hints at, then delete them; return how many were deleted."""
+    def _commit_messages(self, messages: Sequence[QueueMessage]) -> tuple[list[QueueMessage], list[BrokenFileError]]:
+        """Commit what a batch of messages hints at; return those that may be deleted, and what went wrong."""
         groups: dict[str | None, list[ChangeRecord]] = defaultdict(list)
         done: dict[str | None, list[QueueMessage]] = defaultdict(list)
         for message in messages:
@@ -136,14 +142,11 @@ class Datasets:
             except BrokenFileError as error:
                 broken.append(error)
                 del done[dataset]
-        if not lease.renew():
-            return 0
-        finished = [message for group in done.values() for message in group]
+        return [message for group in done.values() for message in group], broken
+
+    def _delete(self, messages: Sequence[QueueMessage]) -> None:
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            list(pool.map(self._changes.delete, finished))
-        if broken:
-            raise broken[0]
-        return len(finished)
+            list(pool.map(self._changes.delete, messages))
 
     def _commit(self, dataset: str | None, records: Sequence[ChangeRecord]) -> None:
         if dataset is None:

@@ -10,9 +10,10 @@
     │   ├── BlobChangedError       If-Match or If-None-Match did not hold: somebody else was first
     │   └── BlobTooLargeError
     ├── BrokenFileError            a file of ours in storage cannot be read
-    └── VisionError                the engine
-        ├── VisionUnavailableError it did not answer, or answered 429 or 5xx
-        └── VisionRefusedError     it answered 4xx
+    ├── VisionError                the engine
+    │   ├── VisionUnavailableError it did not answer, or answered 429 or 5xx
+    │   └── VisionRefusedError     it answered 4xx
+    └── AnnouncementError          Event Grid did not take an event
 
 An outcome that is expected ("not yet", "this picture is broken") is a value, not an error.
 """
@@ -115,6 +116,12 @@ class VisionRefusedError(VisionError):
         super().__init__(message, inner_code=inner_code)
         self.status = status
         self.engine_code = engine_code
+
+
+class AnnouncementError(DarkroomError):
+    """Event Grid did not take an event; it may be sent again, with the same id."""
+
+    code = "AnnouncementFailed"
 
 
 HTTP_STATUS: Final[dict[type[DarkroomError], int]] = {
