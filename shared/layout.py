@@ -98,3 +98,8 @@ def dataset_of_version(name: str) -> str | None:
 def engine_dataset(dataset: str, digest: str, side: str) -> str:
     """Return the name under which the engine knows one side of a snapshot."""
     return f"{dataset}.{digest}.{side}"
+
+
+def path_of_subject(subject: str) -> str:
+    """Return the blob path in an Event Grid subject, ``/blobServices/default/containers/{container}/blobs/{path}``."""
+    return subject.partition("/blobs/")[2]

@@ -161,7 +161,7 @@ class Progress:
         return _moved(compared, "promoted" if verdict.promote else "rejected", verdict.reason, now=now)
 
     def _contest(self, version: Version, champion: Promotion | None) -> Contest | Evaluation:
-        """Measure the champion on the candidate's test pictures; return its evaluation while it is not done, or failed."""
+        """Measure the champion on the same test pictures; return its evaluation while it is not done, or failed."""
         candidate, tests = version.value or 0.0, version.test_pictures
         if champion is None or tests == 0:
             return Contest(candidate, tests, champion.version if champion else None)

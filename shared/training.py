@@ -1,6 +1,6 @@
 """Starts trainings: asks the policy, freezes a snapshot, registers a version (design §3 hops 5 to 7).
 
-Every step may run twice: snapshots are write-once, a version has one name, and a dataset's token lets one version through.
+Every step may run twice: snapshots are write-once, a version has one name, and a token lets one version through.
 """
 
 import logging

@@ -1,0 +1,94 @@
+"""The one composition root: settings in, the domain's objects out, at the first call and never on import."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+import httpx
+
+from shared import telemetry
+from shared.assessment import Assessor
+from shared.dataset import Datasets
+from shared.events import Announcer, EventGridAnnouncer, NoAnnouncer
+from shared.policy import Rules
+from shared.prediction import Prediction
+from shared.progress import Progress
+from shared.settings import Settings
+from shared.status import Status
+from shared.storage import BlobContainer, Queue
+from shared.storage.azure import AzureContainer, AzureQueue
+from shared.training import Training
+from shared.vision import VisionClient
+
+CHANGE_QUEUE = "dataset-changes"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the functions call."""
+
+    datasets: Datasets
+    training: Training
+    progress: Progress
+    prediction: Prediction
+    status: Status
+
+
+def compose(
+    settings: Settings,
+    *,
+    training: BlobContainer,
+    registry: BlobContainer,
+    changes: Queue,
+    vision: VisionClient,
+    announcer: Announcer,
+) -> Services:
+    """Put the domain together over some storage, engine and announcer."""
+    rules = Rules(
+        min_pictures_per_label=settings.min_pictures_per_label,
+        min_labels=settings.min_labels,
+        min_new_pictures=settings.min_new_pictures,
+        quiet_period=timedelta(seconds=settings.quiet_period),
+        cool_down=timedelta(seconds=settings.cool_down),
+    )
+    budget = settings.training_budget_hours
+    assessor = Assessor(training=training, registry=registry, rules=rules)
+    progress = Progress(training=training, registry=registry, vision=vision, announcer=announcer, budget_hours=budget)
+    return Services(
+        datasets=Datasets(training=training, registry=registry, changes=changes),
+        training=Training(
+            training=training, registry=registry, assessor=assessor, progress=progress, budget_hours=budget
+        ),
+        progress=progress,
+        prediction=Prediction(
+            registry=registry,
+            vision=vision,
+            keys=[key.get_secret_value() for key in settings.prediction_keys],
+            default_dataset=settings.default_dataset,
+        ),
+        status=Status(registry=registry, assessor=assessor),
+    )
+
+
+@cache
+def services() -> Services:
+    """Return the services of this process, made from its environment at the first call."""
+    settings = Settings()
+    telemetry.configure(settings.telemetry_exporter, service="darkroom-functions")
+    blobs = settings.account.blob_service()
+    vision_key = settings.vision_key.get_secret_value()
+    return compose(
+        settings,
+        training=AzureContainer(blobs, settings.training_container),
+        registry=AzureContainer(blobs, settings.registry_container),
+        changes=AzureQueue(settings.account.queue(CHANGE_QUEUE)),
+        vision=VisionClient(httpx.Client(base_url=settings.vision_endpoint), vision_key),
+        announcer=_announcer(settings),
+    )
+
+
+def _announcer(settings: Settings) -> Announcer:
+    if settings.eventgrid_topic_endpoint is None:
+        return NoAnnouncer()
+    key = settings.eventgrid_topic_key
+    return EventGridAnnouncer(settings.eventgrid_topic_endpoint, key.get_secret_value() if key else None)
