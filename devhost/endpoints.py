@@ -1,7 +1,6 @@
 """HTTP functions: a request becomes a call, its outcome a response, with the rules of Azure's host around it."""
 
 import logging
-import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from devhost.functions import Function
 from devhost.keys import Keys
 from devhost.protos import RpcHttp, RpcHttpCookie, TypedData
 from devhost.routes import Route, parse_route
+from devhost.tracing import new_trace
 from devhost.worker import Call, Outcome
 
 MAX_BODY: Final = 100 * 1024 * 1024
@@ -59,11 +59,6 @@ def request_key(request: Request) -> str | None:
 def trace_parent(request: Request) -> str:
     """Returns the caller's W3C traceparent, or starts a trace."""
     return request.headers.get("traceparent") or new_trace()
-
-
-def new_trace() -> str:
-    """Returns the traceparent of a new, sampled trace."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 @dataclass(frozen=True, slots=True)
