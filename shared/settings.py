@@ -1,8 +1,8 @@
 """The function app's settings: one frozen class, read once, at the first call (design §2)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.storage.azure import Account
@@ -11,7 +11,9 @@ from shared.storage.azure import Account
 class Settings(BaseSettings):
     """Every setting of the function app. Unknown environment variables are none of ours."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True, env_ignore_empty=True
+    )
 
     training_storage: SecretStr | None = Field(
         None, alias="TRAINING_STORAGE", description="connection string of the account that holds pictures and registry"
@@ -89,6 +91,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(SecretStr(key.strip()) for key in value.split(",") if key.strip())
         return value
+
+    @model_validator(mode="after")
+    def _storage_is_named(self) -> Self:
+        if self.training_storage is None and not (self.training_blob_uri and self.training_queue_uri):
+            raise ValueError(
+                "set TRAINING_STORAGE, or both TRAINING_STORAGE__blobServiceUri and TRAINING_STORAGE__queueServiceUri"
+            )
+        return self
 
     @property
     def account(self) -> Account:

@@ -96,6 +96,8 @@ class AzureLease:
 
     def renew(self) -> bool:
         """Start its time anew; return False when it was lost."""
+        if self._client.id is None:  # released
+            return False
         try:
             with _translated(self._what):
                 self._client.renew()
@@ -105,6 +107,8 @@ class AzureLease:
 
     def release(self) -> None:
         """Give it back; a no-op when it was lost."""
+        if self._client.id is None:
+            return
         try:
             with _translated(self._what):
                 self._client.release()
@@ -127,16 +131,14 @@ class AzureContainer:
         return self._client.get_blob_client(path)
 
     def read(self, path: str, *, max_bytes: int | None = None) -> Blob:
-        """Read a blob whole, in one version."""
+        """Read a blob whole, in one version; of one that is too large no more than the first 32 MB are fetched."""
         with _translated(self._what(path)):
-            length = None if max_bytes is None else max_bytes + 1
-            download = self._blob(path).download_blob(offset=None if length is None else 0, length=length)
+            download = self._blob(path).download_blob()
             found = _properties(path, download.properties)
-            data = download.readall()
-        if max_bytes is not None and len(data) > max_bytes:
-            message = f"{self._what(path)} is larger than {max_bytes:,} bytes"
-            raise BlobTooLargeError(message, etag=found.etag, size=found.size)
-        return Blob(data, found)
+            if max_bytes is None or download.size <= max_bytes:
+                return Blob(download.readall(), found)
+        message = f"{self._what(path)} is larger than {max_bytes:,} bytes"
+        raise BlobTooLargeError(message, etag=found.etag, size=download.size)
 
     def properties(self, path: str) -> BlobProperties | None:
         """Return what a HEAD tells, or None."""

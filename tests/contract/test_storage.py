@@ -1,0 +1,146 @@
+"""One suite for every storage: the memory store may stand in for Azure only because it passes what Azurite passes."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
+from shared.storage import BlobContainer, Queue
+from shared.storage.azure import Account
+from shared.storage.memory import MemoryContainer, MemoryQueue
+from tests.storage_support import azurite, new_container, new_queue
+
+__all__ = ["azurite"]
+LEASE = timedelta(seconds=15)
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def container(request: pytest.FixtureRequest) -> BlobContainer:
+    if request.param == "memory":
+        return MemoryContainer()
+    account: Account = request.getfixturevalue("azurite")
+    return new_container(account, "contract")
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    if request.param == "memory":
+        return MemoryQueue()
+    account: Account = request.getfixturevalue("azurite")
+    return new_queue(account)
+
+
+def test_what_was_written_is_read_with_its_etag(container: BlobContainer) -> None:
+    etag = container.write("a/Schlüssel 1.json", b"{}")
+    blob = container.read("a/Schlüssel 1.json")
+    assert (blob.data, blob.properties.etag, blob.properties.size) == (b"{}", etag, 2)
+    assert blob.properties == container.properties("a/Schlüssel 1.json")
+    assert abs(blob.properties.last_modified - datetime.now(UTC)) < timedelta(minutes=1)
+    assert '"' not in etag
+
+
+def test_an_empty_blob_can_be_read(container: BlobContainer) -> None:
+    container.write("empty", b"")
+    assert container.read("empty").data == b""
+    assert container.read("empty", max_bytes=10).data == b""
+
+
+def test_what_is_not_there_is_told(container: BlobContainer) -> None:
+    assert container.properties("a") is None
+    with pytest.raises(BlobNotFoundError, match="/a' does not exist"):
+        container.read("a")
+    container.delete("a")
+
+
+def test_a_blob_beyond_the_bound_is_refused_with_its_size(container: BlobContainer) -> None:
+    etag = container.write("a", b"12345")
+    assert container.read("a", max_bytes=5).data == b"12345"
+    with pytest.raises(BlobTooLargeError) as refused:
+        container.read("a", max_bytes=4)
+    assert (refused.value.etag, refused.value.size) == (etag, 5)
+
+
+def test_a_write_over_a_version_that_is_gone_loses(container: BlobContainer) -> None:
+    first = container.write("a", b"1")
+    second = container.write("a", b"2", if_match=first)
+    assert second != first
+    with pytest.raises(BlobChangedError):
+        container.write("a", b"3", if_match=first)
+    container.delete("a")
+    with pytest.raises(BlobChangedError):
+        container.write("a", b"3", if_match=second)
+
+
+def test_a_blob_is_created_once(container: BlobContainer) -> None:
+    container.write("a", b"1", create_only=True)
+    with pytest.raises(BlobChangedError):
+        container.write("a", b"2", create_only=True)
+    assert container.read("a").data == b"1"
+
+
+def test_a_deleted_blob_is_gone(container: BlobContainer) -> None:
+    container.write("a", b"1")
+    container.delete("a")
+    assert container.properties("a") is None
+
+
+def test_a_listing_is_in_the_order_of_paths(container: BlobContainer) -> None:
+    etags = {path: container.write(path, b"1") for path in ("p/b", "p/a/2", "p/a/1", "q/a", "p/ä")}
+    listed = list(container.list("p/"))
+    assert [entry.path for entry in listed] == ["p/a/1", "p/a/2", "p/b", "p/ä"]
+    assert all(entry.etag == etags[entry.path] for entry in listed)
+
+
+def test_folders_are_the_first_segments(container: BlobContainer) -> None:
+    for path in ("b/x/1", "a/1", "a/2", "top.json"):
+        container.write(path, b"1")
+    assert list(container.folders()) == ["a", "b"]
+
+
+def test_a_lease_has_one_holder_until_it_is_released(container: BlobContainer) -> None:
+    lease = container.lease("lock", LEASE)
+    assert lease is not None
+    assert container.lease("lock", LEASE) is None
+    assert lease.renew()
+    lease.release()
+    lease.release()
+    assert not lease.renew()
+    again = container.lease("lock", LEASE)
+    assert again is not None
+    assert not lease.renew()
+
+
+def test_a_url_names_container_and_path(container: BlobContainer) -> None:
+    assert container.url("a/b.jpg").endswith(f"/{container.name}/a/b.jpg")
+
+
+def test_a_message_stays_hidden_once_received_and_is_gone_once_deleted(queue: Queue) -> None:
+    assert queue.is_empty()
+    queue.send('{"path": "Schlüssel"}')
+    assert not queue.is_empty()
+    (message,) = queue.receive(10, hidden_for=timedelta(seconds=30))
+    assert message.body == '{"path": "Schlüssel"}'
+    assert queue.is_empty()
+    assert queue.receive(10, hidden_for=timedelta(seconds=30)) == []
+    queue.delete(message)
+    queue.delete(message)
+
+
+def test_more_messages_than_one_call_gives_are_received(queue: Queue) -> None:
+    for number in range(40):
+        queue.send(str(number))
+    bodies = {message.body for message in queue.receive(36, hidden_for=timedelta(seconds=30))}
+    assert len(bodies) == 36
+
+
+def test_a_signature_lets_read_and_nothing_else(azurite: Account) -> None:
+    container = new_container(azurite, "signed")
+    container.write("a", b"1")
+    now = datetime.now(UTC)
+    signature = container.read_signature(now=now, until=now + timedelta(hours=1))
+    assert httpx.get(f"{container.url('a')}?{signature}").content == b"1"
+    assert httpx.delete(f"{container.url('a')}?{signature}").status_code == 403
+    expired = container.read_signature(now=now - timedelta(hours=2), until=now - timedelta(hours=1))
+    assert httpx.get(f"{container.url('a')}?{expired}").status_code == 403
+    assert httpx.get(container.url("a")).status_code in (403, 404)
