@@ -22,6 +22,15 @@ _MAX_LOG: Final = 10 * 1024 * 1024
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
+def last_lines(log: Path, *, since: int = 0, count: int = 15) -> str:
+    """Returns the last lines of a log file after byte `since`, nothing when there is none."""
+    try:
+        content = log.read_bytes()[since:]
+    except OSError:
+        return ""
+    return "\n".join(content.decode(errors="replace").splitlines()[-count:])
+
+
 class Child:
     """One child process that can be started again with the same command.
 
@@ -34,6 +43,7 @@ class Child:
         self.log = log
         self._command = command
         self._env = env
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,6 +61,7 @@ class Child:
         if self.log.exists() and self.log.stat().st_size > _MAX_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log_start = os.fstat(descriptor).st_size
         launcher = [sys.executable, "-P", "-m", "devhost.process", str(os.getpid()), *self._command]
         env = {**self._env, "PYTHONPATH": str(ROOT)}
         try:
@@ -90,13 +101,9 @@ class Child:
         """Returns how it ended, None while it runs or when it was never started."""
         return None if self._process is None else self._process.poll()
 
-    def last_words(self, lines: int = 15) -> str:
-        """Returns the end of its log."""
-        try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+    def last_words(self) -> str:
+        """Returns the end of its log, of this run only."""
+        return last_lines(self.log, since=self._log_start)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -8,6 +8,7 @@ at once.
 import asyncio
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class Worker:
         When the time is up the outcome is a failure, but a function that is running in a thread runs on: Python cannot
         stop a thread. (Azure ends the whole worker process then, and with it whatever else was running.)
         """
+        began = time.perf_counter()
         # A task of its own: the library attaches the trace context to the current context and never detaches it.
         task = asyncio.create_task(self._invoke(function, call), name=f"invoke {function.name}")
         try:
@@ -92,8 +94,10 @@ class Worker:
                 outcome = await task
         except TimeoutError:
             outcome = Outcome(ok=False, error=f"timed out after {self._timeout:g} s (functionTimeout in host.json)")
-        if not outcome.ok:
-            _log.error("function %s failed: %s", function.name, outcome.error)
+        if outcome.ok:
+            _log.info("%s succeeded in %.0f ms", function.name, (time.perf_counter() - began) * 1000)
+        else:
+            _log.error("%s failed: %s", function.name, outcome.error)
         return outcome
 
     async def _invoke(self, function: Function, call: Call) -> Outcome:

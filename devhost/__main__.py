@@ -1,0 +1,7 @@
+"""`python -m devhost VERB`."""
+
+import sys
+
+from devhost.cli import main
+
+sys.exit(main(sys.argv[1:]))
