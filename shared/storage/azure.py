@@ -93,10 +93,11 @@ class AzureLease:
     def __init__(self, client: BlobLeaseClient, what: str) -> None:
         self._client = client
         self._what = what
+        self._released = False
 
     def renew(self) -> bool:
         """Start its time anew; return False when it was lost."""
-        if self._client.id is None:  # released
+        if self._released:
             return False
         try:
             with _translated(self._what):
@@ -107,8 +108,9 @@ class AzureLease:
 
     def release(self) -> None:
         """Give it back; a no-op when it was lost."""
-        if self._client.id is None:
+        if self._released:
             return
+        self._released = True
         try:
             with _translated(self._what):
                 self._client.release()

@@ -1,0 +1,202 @@
+"""Pictures in, COCO file out: what design §3 promises of hops 2 to 4, over memory storage."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.changes import ChangeRecord, encode_change
+from shared.dataset import LOCK, Drift
+from shared.errors import BrokenFileError
+from tests.pictures import draw
+from tests.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_dropped_picture_is_in_the_file_once_however_often_the_event_comes(world: World) -> None:
+    path = "parts/images/nut/1.jpg"
+    world.drop(path, draw(1))
+    before = world.state()
+    for _ in range(3):
+        world.services.datasets.notice(path)
+    assert world.paths() == [path]
+    assert world.state() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b"text", "not a picture"),
+        (draw(1)[:300], "truncated"),
+        (draw(1, size=(1, 1)), "1 x 1 px"),
+        (draw(1, size=(20_000, 12), file_format="PNG"), "20,000 x 12 px"),
+        (b"\xff" * (20 * 2**20 + 1), "at most 20 MB"),
+    ],
+    ids=["empty", "text", "truncated", "tiny", "huge", "heavy"],
+)
+def test_a_picture_that_cannot_be_used_is_recorded_with_its_reason(world: World, data: bytes, says: str) -> None:
+    world.drop("parts/images/nut/1.jpg", data)
+    assert world.paths() == []
+    (problem,) = world.status()["problems"]
+    assert problem["path"] == "parts/images/nut/1.jpg"
+    assert says in problem["reason"]
+
+
+def test_a_mended_picture_is_no_problem_any_more(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1)[:300])
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    assert world.status()["problems"] == []
+    assert world.paths() == ["parts/images/nut/1.jpg"]
+
+
+@pytest.mark.parametrize("label", ["wing nut", "Schlüssel", "ナット", "a'b\"c"])
+def test_a_label_may_have_spaces_and_any_script(world: World, label: str) -> None:
+    world.drop(f"parts/images/{label}/1.jpg", draw(1))
+    assert [c["name"] for c in world.live()["categories"]] == [label]
+
+
+@pytest.mark.parametrize("folder", ["a\nb", " ", "x" * 300])
+def test_a_folder_that_cannot_be_a_label_is_told(world: World, folder: str) -> None:
+    world.drop(f"parts/images/{folder}/1.jpg", draw(1))
+    assert "cannot be a label" in world.status()["problems"][0]["reason"]
+
+
+def test_the_same_bytes_under_two_labels_are_told_until_one_is_gone(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    world.drop("parts/images/bolt/1.jpg", draw(1))
+    assert [p["path"] for p in world.status()["problems"]] == ["parts/images/bolt/1.jpg", "parts/images/nut/1.jpg"]
+    assert world.status()["labels"] == []
+    world.remove("parts/images/bolt/1.jpg")
+    assert world.status()["problems"] == []
+
+
+def test_a_picture_deleted_between_event_and_fold_is_not_in_the_file(world: World) -> None:
+    path = "parts/images/nut/1.jpg"
+    lease = world.registry_blobs.lease(LOCK, timedelta(seconds=30))
+    world.drop(path, draw(1))  # somebody else folds: this one only leaves its message
+    world.training.delete(path)
+    assert lease is not None
+    lease.release()
+    assert world.services.datasets.fold() == 1
+    assert world.status()["pictures"] == 0
+
+
+def test_a_late_create_after_a_folded_delete_adds_nothing(world: World) -> None:
+    path = "parts/images/nut/1.jpg"
+    world.drop(path, draw(1))
+    world.remove(path)
+    before = world.state()
+    world.services.datasets.notice(path)
+    assert world.paths() == []
+    assert world.state() == before
+
+
+def test_facts_of_an_older_version_are_not_believed(world: World) -> None:
+    path = "parts/images/nut/1.jpg"
+    world.drop(path, draw(1))
+    world.training.write(path, draw(2, size=(80, 80)))
+    world.services.datasets.forget(path)  # any hint will do
+    assert [(i["width"], i["height"]) for i in world.live()["images"]] == [(80, 80)]
+
+
+def test_a_fold_that_lost_its_lease_leaves_its_messages(world: World) -> None:
+    world.training.write("parts/images/nut/1.jpg", draw(1))
+    world.queue.send(encode_change(ChangeRecord(path="parts/images/nut/1.jpg")))
+    world.training.before_write = lambda _: world.registry_blobs.leases.clear()
+    assert world.services.datasets.fold() == 0
+    assert len(world.queue.messages) == 1
+    world.training.before_write = lambda _: None
+    world.queue.reveal()
+    assert world.services.datasets.fold() == 1
+    assert world.paths() == ["parts/images/nut/1.jpg"]
+
+
+def test_an_invalid_dataset_name_is_a_problem_of_no_dataset(world: World) -> None:
+    world.drop("Parts/images/nut/1.jpg", draw(1))
+    report = world.services.status.report(now=world.now)
+    assert report["datasets"] == []
+    assert "is not a dataset name" in report["problems"][0]["reason"]
+    world.remove("Parts/images/nut/1.jpg")
+    assert world.services.status.report(now=world.now)["problems"] == []
+
+
+def test_a_message_of_somebody_else_is_dropped_and_holds_nobody_up(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.queue.send("hello")
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    assert world.queue.messages == {}
+    assert world.paths() == ["parts/images/nut/1.jpg"]
+    assert "none of ours" in caplog.text
+
+
+def test_a_broken_file_of_one_dataset_keeps_its_changes_and_holds_no_other_up(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    world.training.write("parts/coco/live.json", b"{")
+    world.training.write("others/images/nut/1.jpg", draw(1))
+    world.queue.send(encode_change(ChangeRecord(path="parts/images/nut/2.jpg")))
+    world.queue.send(encode_change(ChangeRecord(path="others/images/nut/1.jpg")))
+    with pytest.raises(BrokenFileError, match="Delete it"):
+        world.services.datasets.fold()
+    assert world.paths("others") == ["others/images/nut/1.jpg"]
+    assert len(world.queue.messages) == 1
+
+
+def test_a_side_car_is_told_not_to_be_read_yet(world: World) -> None:
+    world.drop("parts/images/nut/1.xml", b"<annotation/>")
+    assert "side-cars are not read" in world.status()["problems"][0]["reason"]
+
+
+def test_reconcile_finds_what_no_event_told_and_writes_nothing_when_all_agree(world: World) -> None:
+    for seed in (1, 2, 3):
+        world.drop(f"parts/images/nut/{seed}.jpg", draw(seed))
+    world.training.delete("parts/images/nut/1.jpg")
+    world.training.write("parts/images/nut/2.jpg", draw(20))
+    world.training.write("parts/images/nut/4.jpg", draw(4))
+    world.training.write("BAD/images/nut/1.jpg", draw(4))
+    found = world.services.datasets.reconcile()
+    assert found == {"parts": Drift(missing=1, changed=1, vanished=1), "BAD": Drift(missing=1)}
+    assert world.paths() == [f"parts/images/nut/{n}.jpg" for n in (2, 3, 4)]
+    before = world.state()
+    assert world.services.datasets.reconcile() == {"parts": Drift(), "BAD": Drift()}
+    assert world.state() == before
+
+
+PATHS = [f"parts/images/{label}/{n}.jpg" for label in ("nut", "bolt") for n in range(3)]
+step = st.one_of(
+    st.tuples(st.just("write"), st.sampled_from(PATHS), st.integers(0, 3)),
+    st.tuples(st.just("delete"), st.sampled_from(PATHS), st.just(0)),
+    st.tuples(st.just("event"), st.sampled_from(PATHS), st.just(0)),
+    st.tuples(st.just("fold"), st.just(""), st.just(0)),
+)
+
+
+@given(st.lists(step, max_size=25))
+def test_whatever_events_are_lost_repeated_or_reordered_reconcile_makes_the_file_equal_the_container(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    world = World()
+    for what, path, seed in steps:
+        match what:
+            case "write":
+                world.training.write(path, draw(seed) if seed else b"broken")
+            case "delete":
+                world.training.delete(path)
+            case "event":
+                world.queue.send(encode_change(ChangeRecord(path=path)))
+            case "fold":
+                world.services.datasets.fold()
+    world.services.datasets.reconcile()
+    there = {p: b.data for p, b in world.training.blobs.items() if "/images/" in p}
+    if not there and "parts/coco/live.json" not in world.training.blobs:
+        return
+    assert world.paths() == sorted(path for path, data in there.items() if data != b"broken")
+    assert {p["path"] for p in world.live()["problems"]} == {p for p, data in there.items() if data == b"broken"}
+    ids = [image["id"] for image in world.live()["images"]]
+    assert len(set(ids)) == len(ids)
