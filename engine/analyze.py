@@ -1,0 +1,105 @@
+"""`imageanalysis:analyze`: takes a picture in any of the contract's forms, answers a custom model's prediction (§4)."""
+
+import re
+from email.message import Message
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.errors import FetchError, InvalidRequestError, PictureError
+from engine.fetch import Fetcher
+from engine.images import MAX_BYTES
+from engine.predictor import Prediction, Predictor
+from engine.schemas import UrlBody, parse_body
+from engine.wire import MAX_JSON_BYTES, json_response, query_of, read_body
+
+_URL_SECONDS = 30.0
+_URL_ATTEMPTS = 2
+_FORM_OVERHEAD = 65_536  # bytes that multipart's own headers may take
+
+
+class Analyzer:
+    """Answers analyze requests."""
+
+    def __init__(self, predictor: Predictor, fetcher: Fetcher) -> None:
+        self._predictor = predictor
+        self._fetcher = fetcher
+
+    async def analyze_image(self, request: Request) -> Response:
+        """Translates a request into a prediction, and a prediction into the contract's result."""
+        query = query_of(request)
+        content = await self._picture(request)
+        model_name = _model_name(query)
+        try:
+            prediction = await self._predictor.predict(model_name, content)
+        except PictureError as exc:
+            raise InvalidRequestError(f"Image format is not valid: {exc}", inner_code=exc.inner_code) from exc
+        return json_response(result_json(prediction, query["api-version"]))
+
+    async def _picture(self, request: Request) -> bytes:
+        """Reads the picture; the media type only says how it is wrapped, never what it is."""
+        media_type = request.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip().lower()
+        if media_type in ("application/json", "application/json-patch+json"):
+            body = parse_body(await read_body(request, MAX_JSON_BYTES, "The request body"), UrlBody)
+            return await run_in_threadpool(self._fetch, body.url)
+        if media_type == "multipart/form-data":
+            form = await read_body(request, MAX_BYTES + _FORM_OVERHEAD, "The picture")
+            return first_file(form, request.headers["Content-Type"])
+        if media_type == "application/octet-stream" or media_type.startswith("image/"):
+            return await read_body(request, MAX_BYTES, "The picture")
+        raise InvalidRequestError(
+            f"The content type '{media_type[:80]}' is not supported. Send the picture as image/*, "
+            "application/octet-stream or multipart/form-data, or its URL as application/json."
+        )
+
+    def _fetch(self, url: str) -> bytes:
+        try:
+            return self._fetcher.read(url, limit=MAX_BYTES, seconds=_URL_SECONDS, attempts=_URL_ATTEMPTS)
+        except FetchError as exc:
+            raise InvalidRequestError(f"Image URL is badly formatted or not accessible: {exc}") from exc
+
+
+def result_json(prediction: Prediction, api_version: str) -> dict[str, Any]:
+    """The custom result of contract §4; both result keys, because some clients need both."""
+    tags = [{"name": label, "confidence": confidence} for label, confidence in prediction.tags]
+    return {
+        "modelVersion": api_version,
+        "metadata": {"width": prediction.width, "height": prediction.height},
+        "customModelResult": {"tagsResult": {"values": tags}, "objectsResult": {"values": []}},
+    }
+
+
+def first_file(form: bytes, content_type: str) -> bytes:
+    """Returns the first part of a multipart/form-data body that is a file, or the first part when none is named a file.
+
+    Raises:
+        InvalidRequestError: No boundary, or no part.
+    """
+    header = Message()
+    header["Content-Type"] = content_type
+    boundary = header.get_boundary()
+    if not boundary:
+        raise InvalidRequestError("The multipart/form-data body has no boundary in its Content-Type.")
+    pieces = (b"\r\n" + form).split(b"\r\n--" + boundary.encode("latin-1"))[1:-1]
+    parts = [piece.removeprefix(b"\r\n").partition(b"\r\n\r\n") for piece in pieces]
+    files = [content for head, _, content in parts if re.search(rb"filename\*?=", head, re.IGNORECASE)]
+    contents = files or [content for _, _, content in parts]
+    if not contents:
+        raise InvalidRequestError("The multipart/form-data body has no part. Send the picture as a file.")
+    return contents[0]
+
+
+def _model_name(query: dict[str, str]) -> str:
+    """Returns the model's name. `features` beside it is accepted: the GA SDK always sends some."""
+    model_name = query.get("model-name")
+    if model_name:
+        return model_name
+    if query.get("features"):
+        raise InvalidRequestError(
+            "Analyze query is invalid: general image features are not supported by this engine. "
+            "Pass model-name=NAME for a model that was trained here.",
+            inner_code="NotSupportedVisualFeature",
+        )
+    raise InvalidRequestError("Either 'features' or 'model-name' needs to be specified in the query parameter")

@@ -1,0 +1,107 @@
+"""The composition root: builds the engine from its settings, and gives each operation its path."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from opentelemetry.sdk.trace import TracerProvider
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from engine.analyze import Analyzer
+from engine.catalog import Catalog
+from engine.endpoints import Endpoints
+from engine.errors import RequestError
+from engine.fetch import AllowedHosts, Fetcher
+from engine.jobs import JobPlace, Jobs
+from engine.learn.backbone import load_backbone
+from engine.predictor import Predictor
+from engine.sealing import Sealer
+from engine.settings import Settings
+from engine.store import Store
+from engine.telemetry import tracer_of
+from engine.wire import Gate, Traced, answer_http_exception, answer_request_error, answer_unexpected
+
+
+def utc_now() -> datetime:
+    """The engine's clock."""
+    return datetime.now(UTC)
+
+
+def build_app(
+    settings: Settings,
+    *,
+    provider: TracerProvider,
+    clock: Callable[[], datetime] = utc_now,
+    hour_seconds: float = 3600.0,
+) -> Starlette:
+    """Builds the engine; jobs begin when the app starts, and are left to be resumed when it stops.
+
+    Args:
+        settings: All that is configurable.
+        provider: Takes the spans.
+        clock: Gives the time for records.
+        hour_seconds: Length of an hour of training budget; shorter in tests.
+
+    Raises:
+        StartError: Another engine uses the data folder.
+        engine.learn.errors.BackboneError: The backbone cannot be used.
+    """
+    backbone = load_backbone(settings.backbone)
+    store = Store(settings.data)
+    sealer = Sealer(settings.secret.get_secret_value())
+    place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds)
+    tracer = tracer_of(provider)
+    jobs = Jobs(store, sealer, place, workers=settings.workers, clock=clock, tracer=tracer)
+    predictor = Predictor(store, place, backbone)
+    fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        jobs.start()
+        try:
+            await run_in_threadpool(predictor.warm_up)
+            yield
+        finally:
+            await run_in_threadpool(jobs.stop)
+            fetcher.close()
+            store.close()
+            provider.shutdown()
+
+    return Starlette(
+        routes=_routes(Endpoints(Catalog(store, jobs, sealer, clock), backbone), Analyzer(predictor, fetcher)),
+        middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],
+        exception_handlers={
+            RequestError: answer_request_error,
+            HTTPException: answer_http_exception,
+            Exception: answer_unexpected,
+        },
+        lifespan=lifespan,
+    )
+
+
+def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
+    base = "/computervision"
+    evaluation = f"{base}/models/{{model}}/evaluations/{{name}}"
+    table = [
+        ("GET", "/healthz", endpoints.get_health),
+        ("GET", f"{base}/datasets", endpoints.list_datasets),
+        ("PUT", f"{base}/datasets/{{name}}", endpoints.put_dataset),
+        ("GET", f"{base}/datasets/{{name}}", endpoints.get_dataset),
+        ("PATCH", f"{base}/datasets/{{name}}", endpoints.patch_dataset),
+        ("DELETE", f"{base}/datasets/{{name}}", endpoints.delete_dataset),
+        ("GET", f"{base}/models", endpoints.list_models),
+        ("POST", f"{base}/models/{{name}}:cancel", endpoints.cancel_model),
+        ("PUT", f"{base}/models/{{name}}", endpoints.put_model),
+        ("GET", f"{base}/models/{{name}}", endpoints.get_model),
+        ("DELETE", f"{base}/models/{{name}}", endpoints.delete_model),
+        ("GET", f"{base}/models/{{model}}/evaluations", endpoints.list_evaluations),
+        ("PUT", evaluation, endpoints.put_evaluation),
+        ("GET", evaluation, endpoints.get_evaluation),
+        ("DELETE", evaluation, endpoints.delete_evaluation),
+        ("POST", f"{base}/imageanalysis:analyze", analyzer.analyze_image),
+    ]
+    return [Route(path, endpoint, methods=[method]) for method, path, endpoint in table]

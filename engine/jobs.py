@@ -1,0 +1,241 @@
+"""Runs training and evaluation jobs, each in a process of its own, and writes down every step.
+
+The queue is the store itself: a record in state notStarted is a job. The engine alone writes the store; a job process
+only computes and reports. What an engine that died left unfinished is queued again when the next one starts; jobs are
+deterministic, so a repeated job gives the same model.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+from opentelemetry.trace import Tracer
+
+from engine.artifacts import publish
+from engine.errors import JobError, SealError
+from engine.messages import DatasetSource, Done, EvaluateRequest, Failed, JobRequest, TrainRequest
+from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, settled_evaluation, settled_model
+from engine.processes import JobProcess
+from engine.records import Evaluation, Failure, Model, Status
+from engine.sealing import Sealer
+from engine.store import Store
+from engine.telemetry import DATASET, EVALUATION, MODEL, JobTrace
+
+type Work = Model | Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlace:
+    """Where jobs find and leave things.
+
+    Attributes:
+        data: The engine's data folder.
+        backbone: Folder of the backbone, None for the built-in one.
+        allowed_hosts: ENGINE_ALLOWED_HOSTS as it was given.
+        hour_seconds: Length of an hour of budget; shorter in tests.
+    """
+
+    data: Path
+    backbone: Path | None
+    allowed_hosts: str
+    hour_seconds: float = 3600.0
+
+    @property
+    def work(self) -> Path:
+        """Folder of what is not finished."""
+        return self.data / "work"
+
+    def model(self, name: str) -> Path:
+        """Folder of a finished model."""
+        return self.data / "models" / name
+
+
+class Jobs:
+    """Takes jobs from the store, oldest first, and runs up to `workers` at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        place: JobPlace,
+        *,
+        workers: int,
+        clock: Callable[[], datetime],
+        tracer: Tracer,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._place = place
+        self._clock = clock
+        self._tracer = tracer
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._running: dict[str, JobProcess] = {}
+        self._threads = [threading.Thread(target=self._serve, name=f"jobs-{number}") for number in range(workers)]
+
+    def start(self) -> None:
+        """Queues again what was interrupted, and begins to work."""
+        shutil.rmtree(self._place.work, ignore_errors=True)
+        self._place.work.mkdir(parents=True)
+        (self._place.data / "locks").mkdir(exist_ok=True)
+        now = self._clock()
+        for model in self._store.models.having(Status.TRAINING):
+            self._store.models.revise(model, lambda found: replace(found, status=Status.NOT_STARTED, updated=now))
+        for model in self._store.models.having(Status.CANCELLING):
+            self._store.models.revise(model, lambda found: replace(found, status=Status.CANCELLED, updated=now))
+        for evaluation in self._store.evaluations.having(Status.RUNNING):
+            self._store.evaluations.revise(
+                evaluation, lambda found: replace(found, status=Status.NOT_STARTED, updated=now)
+            )
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Says that there may be a new job."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def interrupt(self, work: Work) -> None:
+        """Kills the process of a job, if it has one; its record is settled by whoever waits for the process."""
+        with self._changed:
+            process = self._running.get(_key(work))
+        if process is not None:
+            process.kill()
+
+    def discard(self, model: Model) -> None:
+        """Removes a deleted model's files, unless a new model has its name already."""
+        with self._store.transaction():
+            if self._store.models.find(model.name) is None:
+                shutil.rmtree(self._place.model(model.name), ignore_errors=True)
+
+    def stop(self) -> None:
+        """Ends all job processes and leaves their records to be resumed by the next start."""
+        with self._changed:
+            self._stopping = True
+            processes = list(self._running.values())
+            self._changed.notify_all()
+        for process in processes:
+            process.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while (work := self._next()) is not None:
+            self._run(work)
+
+    def _next(self) -> Work | None:
+        with self._changed:
+            while not self._stopping:
+                work = self._claim()
+                if work is not None:
+                    return work
+                self._changed.wait()
+        return None
+
+    def _claim(self) -> Work | None:
+        with self._store.transaction():
+            models = self._store.models.having(Status.NOT_STARTED)
+            evaluations = self._store.evaluations.having(Status.NOT_STARTED)
+            now = self._clock()
+            if models and (not evaluations or models[0].created <= evaluations[0].created):
+                return self._store.models.revise(
+                    models[0], lambda found: replace(found, status=Status.TRAINING, updated=now)
+                )
+            if evaluations:
+                return self._store.evaluations.revise(
+                    evaluations[0], lambda found: replace(found, status=Status.RUNNING, updated=now)
+                )
+        return None
+
+    def _run(self, work: Work) -> None:
+        trace = self._trace(work)
+        started = time.monotonic()
+        outcome: Outcome
+        try:
+            outcome = self._process(work, self._request(work), trace)
+        except JobError as exc:
+            outcome = Failed(exc.code, exc.message)
+        except SealError as exc:
+            outcome = Failed("unknown", str(exc))
+        failure = self._settle(work, outcome, time.monotonic() - started)
+        trace.end(failure.code if failure else None)
+
+    def _process(self, work: Work, request: JobRequest, trace: JobTrace) -> Outcome:
+        budget = work.budget_hours if isinstance(work, Model) else EVALUATION_HOURS
+        output = self._place.work / _key(work)
+        shutil.rmtree(output, ignore_errors=True)
+        with JobProcess(request, seconds=budget * self._place.hour_seconds) as process:
+            with self._changed:
+                self._running[_key(work)] = process
+                stopping = self._stopping
+            # A cancellation or a stop that came before the process was known has found nothing to kill.
+            if stopping or not self._is_wanted(work):
+                process.kill()
+            try:
+                return process.wait(lambda progress: trace.enter(progress.stage))
+            finally:
+                with self._changed:
+                    del self._running[_key(work)]
+
+    def _request(self, work: Work) -> JobRequest:
+        task: TrainRequest | EvaluateRequest
+        if isinstance(work, Model):
+            test = None if work.test_dataset is None else self._source(work.test_dataset)
+            task = TrainRequest(self._source(work.training_dataset), test, str(self._place.work / _key(work)))
+        else:
+            folder = self._place.model(work.model_name)
+            task = EvaluateRequest(self._source(work.test_dataset), work.model_name, str(folder))
+        return JobRequest(
+            task=task,
+            lock=str(self._place.data / "locks" / f"{_key(work)}.lock"),
+            features=str(self._place.data / "features"),
+            backbone=None if self._place.backbone is None else str(self._place.backbone),
+            allowed_hosts=self._place.allowed_hosts,
+        )
+
+    def _source(self, name: str) -> DatasetSource:
+        dataset = self._store.datasets.find(name)
+        if dataset is None:
+            raise JobError(
+                "datasetNotFound", f"Data set '{name}' was deleted before the job started. Register it again."
+            )
+        sas = None if dataset.sealed_sas is None else self._sealer.open(dataset.sealed_sas, dataset.name)
+        return DatasetSource(name, dataset.annotation_file_uris, sas)
+
+    def _settle(self, work: Work, outcome: Outcome, seconds: float) -> Failure | None:
+        """Writes down how a job ended; the model's folder is in its place before its record says so."""
+        if isinstance(outcome, Crashed) and self._stopping:
+            return None  # our own doing; the next start takes it up again
+        if isinstance(work, Evaluation):
+            settled = self._store.evaluations.revise(work, lambda now: settled_evaluation(now, outcome, self._clock()))
+            return settled.error if settled else None
+        output, place = self._place.work / _key(work), self._place.model(work.name)
+        if isinstance(outcome, Done):
+            publish(output, place)
+        model = self._store.models.revise(work, lambda now: settled_model(now, outcome, seconds, self._clock()))
+        if model is None or model.status is not Status.SUCCEEDED:
+            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(output, ignore_errors=True)
+        return model.error if model else None
+
+    def _is_wanted(self, work: Work) -> bool:
+        if isinstance(work, Evaluation):
+            return self._store.evaluations.find(work.name, work.model_name) is not None
+        model = self._store.models.find(work.name)
+        return model is not None and model.status is Status.TRAINING
+
+    def _trace(self, work: Work) -> JobTrace:
+        if isinstance(work, Model):
+            attributes = {MODEL: work.name, DATASET: work.training_dataset}
+            return JobTrace(self._tracer, "train_model", work.traceparent, attributes)
+        attributes = {MODEL: work.model_name, EVALUATION: work.name, DATASET: work.test_dataset}
+        return JobTrace(self._tracer, "evaluate_model", work.traceparent, attributes)
+
+
+def _key(work: Work) -> str:
+    return f"{type(work).__name__.lower()}-{work.id}"

@@ -1,0 +1,65 @@
+"""What the engine and a job process say to each other: one request in, JSON lines out.
+
+The request travels through the child's standard input, not through arguments or environment: it carries a SAS.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class DatasetSource(Struct, frozen=True):
+    """A data set as a job sees it."""
+
+    name: str
+    annotation_file_uris: tuple[str, ...]
+    sas: str | None
+
+
+class TrainRequest(Struct, frozen=True, tag="train"):
+    """Train a classifier and leave it in `output`."""
+
+    training: DatasetSource
+    test: DatasetSource | None
+    output: str
+
+
+class EvaluateRequest(Struct, frozen=True, tag="evaluate"):
+    """Measure the model in the folder `model`."""
+
+    test: DatasetSource
+    model_name: str
+    model: str
+
+
+class JobRequest(Struct, frozen=True):
+    """All that a job process needs; it reads no settings of its own."""
+
+    task: TrainRequest | EvaluateRequest
+    lock: str
+    features: str
+    backbone: str | None
+    allowed_hosts: str
+
+
+class Progress(Struct, frozen=True, tag="progress"):
+    """A stage goes on; `share` is how much of it is done, 0 to 1."""
+
+    stage: str
+    share: float
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """The last line of a job that has a result."""
+
+    performance: dict[str, Any]
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """The last line of a job that cannot have one."""
+
+    code: str
+    message: str
+
+
+type JobLine = Progress | Done | Failed
