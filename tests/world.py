@@ -37,8 +37,11 @@ class ScriptedEngine:
         models: Model name → its body beside the name.
         evaluations: (model, evaluation) → its body beside the name.
         accuracies: Model name → accuracy that a succeeded training or evaluation reports.
+        datasets: Dataset name → its body.
         down: Answer 503 to everything.
+        refuse: Answer this status to everything.
         requests: Every (method, path, body) that came in.
+        traceparents: Path → the header of the newest request.
     """
 
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -47,12 +50,14 @@ class ScriptedEngine:
     down: bool = False
     refuse: int | None = None
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    traceparents: dict[str, str] = field(default_factory=dict)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
         path = request.url.path.removeprefix("/computervision/")
         body = json.loads(request.content) if request.headers.get("content-type") == "application/json" else None
         self.requests.append((request.method, path, body))
+        self.traceparents[path] = request.headers.get("traceparent", "")
         if self.down:
             return _error(503, "Unavailable")
         if self.refuse is not None:

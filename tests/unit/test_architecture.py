@@ -1,0 +1,99 @@
+"""The house's rules (ARCHITECTURE.md), as far as a program can check them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "function_app", "tests"}
+BANNED_MODULES = {"utils", "helpers", "common", "misc"}
+BANNED_CLASS_ENDINGS = ("Manager", "Handler", "Helper", "Processor")
+PURE = ("coco", "policy", "gate", "snapshot")
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    for node in ast.iter_child_nodes(tree) if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+FORBIDDEN = {
+    "shared": {"functions", "engine", "devhost", "azure.functions"},
+    "engine": {"functions", "shared", "devhost", "samples", "bench", "azure"},
+    "functions": {"azure.storage", "engine", "devhost"},
+    "samples": {"functions", "shared", "engine", "devhost"},
+    "devhost": {"functions", "shared", "engine"},
+}
+
+
+@pytest.mark.parametrize("package", sorted(FORBIDDEN))
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    assert sources(package)
+    found = [
+        (path.name, name)
+        for path in sources(package)
+        for name in imports(path)
+        for forbidden in FORBIDDEN[package]
+        if within(name, forbidden)
+    ]
+    assert found == []
+
+
+def test_httpx_reaches_functions_only_in_the_composition_root() -> None:
+    users = {path.name for path in sources("functions") for name in imports(path) if within(name, "httpx")}
+    assert users <= {"_services.py"}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_knows_no_storage_clock_or_chance(module: str) -> None:
+    impure = ("shared.storage", "shared.vision", "time", "random", "os", "pathlib", "httpx", "azure", "secrets", "uuid")
+    tree = ast.parse((ROOT / "shared" / f"{module}.py").read_text())
+    found = [name for name in imports(ROOT / "shared" / f"{module}.py") for bad in impure if within(name, bad)]
+    clocks = [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
+    ]
+    assert found == []
+    assert [clock for clock in clocks if clock != "now"] == []
+
+
+@pytest.mark.parametrize("package", ["azure.identity", "azure.eventgrid", "opentelemetry.exporter"])
+def test_what_is_heavy_and_rare_is_imported_where_it_is_used(package: str) -> None:
+    eager = [
+        p.name
+        for p in sources("shared") + sources("functions")
+        for n in imports(p, top_level_only=True)
+        if within(n, package)
+    ]
+    assert eager == []
+
+
+@pytest.mark.parametrize("package", sorted(OURS - {"function_app"}))
+def test_names_say_what_a_thing_is(package: str) -> None:
+    for path in sources(package):
+        assert path.stem not in BANNED_MODULES, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                assert not node.name.endswith(BANNED_CLASS_ENDINGS), f"{path}: {node.name}"
+
+
+@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples"])
+def test_assert_is_for_tests_and_modules_say_why_they_exist(package: str) -> None:
+    for path in sources(package):
+        tree = ast.parse(path.read_text())
+        assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), path
+        assert not tree.body or ast.get_docstring(tree), f"{path} has no docstring"
