@@ -32,8 +32,9 @@ from devhost.settings import (
 
 START_TIMEOUT: Final = 60.0
 _GRACE: Final = 15.0
-_MAX_BACKOFF: Final = 30.0
-_STEADY_AFTER: Final = 60.0
+_MIN_BACKOFF: Final = 0.25
+_MAX_BACKOFF: Final = 10.0
+_STEADY_AFTER: Final = 10.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -72,7 +73,7 @@ class _Watched:
     """A child and how its restarts go."""
 
     child: Child
-    backoff: float = 0.5
+    backoff: float = _MIN_BACKOFF
     started: float = 0.0
     due: float | None = None
 
@@ -111,6 +112,7 @@ class Services:
             ServiceError: Azurite is not installed, or a kept file cannot be read.
         """
         self.data = data.resolve()
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs and stores hold keys and signed URLs
         self.ports = ports or Ports.free()
         self._secrets = load_secrets(self.data / "secrets.json")
         self._children = self._prepare(dict(settings or {}), app.resolve(), engine, azurite, host_arguments)
@@ -311,7 +313,8 @@ class Services:
         if self._ended.is_set() or watched.started == 0.0 or watched.child.exit_code() is None:
             return
         if watched.due is None:
-            watched.backoff = 0.5 if now - watched.started > _STEADY_AFTER else min(watched.backoff * 2, _MAX_BACKOFF)
+            steady = now - watched.started > _STEADY_AFTER
+            watched.backoff = _MIN_BACKOFF if steady else min(watched.backoff * 2, _MAX_BACKOFF)
             watched.due = now + watched.backoff
             name, code = watched.child.name, watched.child.exit_code()
             _log.warning("%s ended with %s; starting it again in %g s", name, code, watched.backoff)

@@ -130,7 +130,7 @@ def describe(services: Services) -> dict[str, Any]:
 
 def _detach(args: argparse.Namespace) -> dict[str, Any]:
     """Runs `up` in a process of its own session and returns what it says when everything answers."""
-    args.data.mkdir(parents=True, exist_ok=True)
+    args.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _is_held(args.data):
         _refuse(args.data)
     log = args.data / "logs" / "up.log"

@@ -98,5 +98,6 @@ def picture(client: BlobClient, context: func.Context) -> None:
 def forget(event: func.EventGridEvent) -> None:
     """Notes the event it was given."""
     if "bad" in event.subject:
+        note("forget failed", subject=event.subject, id=event.id)
         raise RuntimeError("on purpose")
     note("forget", subject=event.subject, type=event.event_type, data=event.get_json())
