@@ -78,9 +78,12 @@ class Deliveries:
         gone = self._database.execute(f"DELETE FROM pending WHERE function NOT IN ({marks})", names)  # noqa: S608 - ditto
         return gone.rowcount
 
-    def expect_blobs(self, wanted: Iterable[tuple[str, str]], trace: str, *, again: bool = False) -> None:
-        """Notes that blobs were written, as (function, blob); one that waits already, unstarted, is not noted twice."""
-        rows = [(function, "blob", blob, again, trace) for function, blob in wanted]
+    def expect_blobs(self, wanted: Iterable[tuple[str, str, str]], *, again: bool = False) -> None:
+        """Notes that blobs were written, as (function, blob, traceparent).
+
+        One that waits already, unstarted, is not noted twice, except when it is to be delivered `again`.
+        """
+        rows = [(function, "blob", blob, again, trace) for function, blob, trace in wanted]
         self._run_all("INSERT OR IGNORE INTO pending (function, kind, blob, again, trace) VALUES (?, ?, ?, ?, ?)", rows)
 
     def expect_event(self, functions: Iterable[str], blob: str, event: str, trace: str) -> None:

@@ -55,14 +55,13 @@ class BlobEvents:
             again: Deliver even a version that was delivered before.
         """
         wanted = [
-            (trigger.function.name, path)
+            (trigger.function.name, path, new_trace())
             for path in paths
             for trigger in self._triggers
             if function in (None, trigger.function.name) and trigger.path.match(path) is not None
         ]
-        for pair in wanted:
-            self._deliveries.expect_blobs([pair], new_trace(), again=again)
         if wanted:
+            self._deliveries.expect_blobs(wanted, again=again)
             self.arrived.set()
         return len(wanted)
 
@@ -127,15 +126,9 @@ class BlobEvents:
 
     async def _compare(self, trigger: BlobTrigger, listed: dict[str, str]) -> None:
         known = self._deliveries.known(trigger.function.name)
-        missed = [
-            path
-            for path, etag in listed.items()
-            if known.get(path) not in ("", etag) and trigger.path.match(path) is not None
-        ]
+        missed = [path for path, etag in listed.items() if known.get(path) not in ("", etag)]
         for start in range(0, len(missed), _BATCH):
-            batch = missed[start : start + _BATCH]
-            self._deliveries.expect_blobs([(trigger.function.name, path) for path in batch], new_trace())
-            self.arrived.set()
+            self.written(missed[start : start + _BATCH], function=trigger.function.name)
             await asyncio.sleep(0)
         for path, etag in known.items():
             if etag and path not in listed:

@@ -1,13 +1,8 @@
 """The local home as one object: Azurite, the engine and the function host, started, watched, restarted, stopped."""
 
 import contextlib
-import logging
-import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,9 +11,9 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from devhost.azurite import INSTALLED, StoragePorts, azurite_child
-from devhost.errors import PortBusyError, ServiceError
+from devhost.azurite import INSTALLED, azurite_child
 from devhost.keys import Keys, load_keys
+from devhost.ports import Ports
 from devhost.process import ROOT, Child
 from devhost.settings import (
     CHANGES_QUEUE,
@@ -29,53 +24,9 @@ from devhost.settings import (
     host_settings,
     load_secrets,
 )
+from devhost.supervisor import Supervisor
 
 START_TIMEOUT: Final = 60.0
-_GRACE: Final = 15.0
-_MIN_BACKOFF: Final = 0.25
-_MAX_BACKOFF: Final = 10.0
-_STEADY_AFTER: Final = 10.0
-_log: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where everything listens, on 127.0.0.1."""
-
-    host: int = 7071
-    engine: int = 7080
-    blob: int = 10000
-    queue: int = 10001
-    table: int = 10002
-
-    @classmethod
-    def free(cls) -> Self:
-        """Returns five ports that nothing uses now."""
-        with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(socket.socket()) for _ in range(5)]
-            for one in sockets:
-                one.bind(("127.0.0.1", 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
-
-    @property
-    def storage(self) -> StoragePorts:
-        """Azurite's part of them."""
-        return StoragePorts(self.blob, self.queue, self.table)
-
-    def named(self) -> Iterator[tuple[str, int]]:
-        """Yields each port with the name of its option."""
-        yield from (("host", self.host), ("engine", self.engine))
-        yield from (("blob", self.blob), ("queue", self.queue), ("table", self.table))
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A child and how its restarts go."""
-
-    child: Child
-    backoff: float = _MIN_BACKOFF
-    started: float = 0.0
-    due: float | None = None
 
 
 class Services:
@@ -115,15 +66,12 @@ class Services:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs and stores hold keys and signed URLs
         self.ports = ports or Ports.free()
         self._secrets = load_secrets(self.data / "secrets.json")
-        self._children = self._prepare(dict(settings or {}), app.resolve(), engine, azurite, host_arguments)
-        self._revive = revive
-        self._lock = threading.RLock()
-        self._ended = threading.Event()
-        self._watcher: threading.Thread | None = None
+        children = self._prepare(dict(settings or {}), app.resolve(), engine, azurite, host_arguments)
+        self._supervisor = Supervisor(children, revive=revive)
 
     def _prepare(
         self, overrides: Mapping[str, str], app: Path, engine: bool, azurite: Path, host_arguments: tuple[str, ...]
-    ) -> dict[str, _Watched]:
+    ) -> list[Child]:
         logs, storage, base = self.data / "logs", self.ports.storage, base_environment()
         access_log = logs / "azurite.log"
         children = [
@@ -143,7 +91,7 @@ class Services:
         foreign = [name for name in base if name.startswith("ENGINE_")]
         env = {name: value for name, value in base.items() if name not in foreign}
         children.append(Child("host", command, env={**env, **settings}, log=logs / "host.log"))
-        return {child.name: _Watched(child) for child in children}
+        return children
 
     def __enter__(self) -> Self:
         self.start()
@@ -195,8 +143,7 @@ class Services:
     @property
     def pids(self) -> dict[str, int]:
         """The process id of each child that runs, by name."""
-        running = {name: watched.child.pid for name, watched in self._children.items()}
-        return {name: pid for name, pid in running.items() if pid is not None}
+        return self._supervisor.pids
 
     def start(self) -> None:
         """Starts everything and returns when everything answers; stops it all again when one does not.
@@ -205,34 +152,23 @@ class Services:
             PortBusyError: A port is in use.
             ServiceError: A process ended, or did not answer in time; the message has its last words.
         """
-        self._check_ports()
+        self.ports.check_free(without=frozenset({"engine"}) - set(self._supervisor.names))
         load_keys(self.data / "host" / "keys.json")  # before the host runs, so that both read the same
         try:
-            for name in ("azurite", "engine"):
-                if name in self._children:
-                    self._spawn(self._children[name])
+            self._supervisor.start(name for name in self._supervisor.names if name != "host")
             self.wait("azurite")
             self._create_storage()
-            self._spawn(self._children["host"])
-            for name in self._children:
+            self._supervisor.start(["host"])
+            for name in self._supervisor.names:
                 self.wait(name)
         except BaseException:
             self.stop()
             raise
-        self._ended.clear()
-        if self._revive:
-            self._watcher = threading.Thread(target=self._watch, name="watch services", daemon=True)
-            self._watcher.start()
 
     def stop(self) -> None:
         """Stops everything: the host first, Azurite last."""
-        self._ended.set()
-        with self._lock:
-            for name in reversed(self._children):
-                self.stop_one(name)
-        if self._watcher is not None:
-            self._watcher.join()
-            self._watcher = None
+        self._supervisor.stop(reversed(self._supervisor.names))
+        self._supervisor.close()
 
     def start_one(self, name: str) -> None:
         """Starts one child and returns when it answers.
@@ -240,21 +176,16 @@ class Services:
         Raises:
             ServiceError: It ended, or did not answer in time.
         """
-        watched = self._children[name]
-        with self._lock:
-            self._spawn(watched)
+        self._supervisor.start([name])
         self.wait(name)
 
     def stop_one(self, name: str) -> None:
         """Stops one child (SIGTERM); it is not revived."""
-        with self._lock:
-            watched = self._children[name]
-            watched.started, watched.due = 0.0, None
-            watched.child.stop(_GRACE)
+        self._supervisor.stop([name])
 
     def kill(self, name: str) -> None:
         """Kills one child and what it started (SIGKILL); it is revived if that was asked for."""
-        self._children[name].child.kill()
+        self._supervisor.kill(name)
 
     def restart(self, name: str) -> None:
         """Stops one child if it runs and starts it; returns when it answers.
@@ -269,25 +200,11 @@ class Services:
         """Returns when a child answers.
 
         Raises:
-            ServiceError: It ended and is not revived, or did not answer in time.
+            ServiceError: It ended by itself, or did not answer in time.
         """
-        watched = self._children[name]
-        deadline = time.monotonic() + timeout
-        while not self._answers(name):
-            child = watched.child
-            if child.exit_code() is not None and watched.due is None and (not self._revive or self._watcher is None):
-                raise ServiceError(f"{name} ended with {child.exit_code()}. Its last words:\n{child.last_words()}")
-            if time.monotonic() > deadline:
-                raise ServiceError(f"{name} did not answer within {timeout:g} s. Its last words:\n{child.last_words()}")
-            self._ended.wait(0.05)
-
-    def _spawn(self, watched: _Watched) -> None:
-        watched.child.start()
-        watched.started, watched.due = time.monotonic(), None
+        self._supervisor.wait(name, self._answers, timeout)
 
     def _answers(self, name: str) -> bool:
-        if self._children[name].child.pid is None:
-            return False
         urls = {
             "azurite": [f"http://127.0.0.1:{port}/" for port in (self.ports.blob, self.ports.queue)],
             "engine": [f"{self.engine}/healthz"],
@@ -300,39 +217,6 @@ class Services:
         except httpx.HTTPError:
             return False
         return name == "azurite" or answers == [200]
-
-    def _watch(self) -> None:
-        """Starts again what died, at growing intervals; runs in a thread until `stop`."""
-        while not self._ended.wait(0.1):
-            with self._lock:
-                for watched in self._children.values():
-                    self._look_after(watched)
-
-    def _look_after(self, watched: _Watched) -> None:
-        now = time.monotonic()
-        if self._ended.is_set() or watched.started == 0.0 or watched.child.exit_code() is None:
-            return
-        if watched.due is None:
-            steady = now - watched.started > _STEADY_AFTER
-            watched.backoff = _MIN_BACKOFF if steady else min(watched.backoff * 2, _MAX_BACKOFF)
-            watched.due = now + watched.backoff
-            name, code = watched.child.name, watched.child.exit_code()
-            _log.warning("%s ended with %s; starting it again in %g s", name, code, watched.backoff)
-        if now >= watched.due:
-            self._spawn(watched)
-
-    def _check_ports(self) -> None:
-        for name, port in self.ports.named():
-            if name == "engine" and "engine" not in self._children:
-                continue
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    raise PortBusyError(
-                        f"port {port} ({name}) is in use: stop what listens there, or choose another with --{name}-port"
-                    ) from error
 
     def _create_storage(self) -> None:
         blobs = BlobServiceClient.from_connection_string(self.storage_connection_string)

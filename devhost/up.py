@@ -23,8 +23,9 @@ from azure.storage.blob import generate_container_sas
 
 from devhost.errors import RunningError, ServiceError
 from devhost.keys import read_private, write_private
+from devhost.ports import Ports
 from devhost.process import ROOT, last_lines
-from devhost.services import START_TIMEOUT, Ports, Services
+from devhost.services import START_TIMEOUT, Services
 from devhost.settings import TRAINING_CONTAINER
 
 _STATE: Final = "up.json"

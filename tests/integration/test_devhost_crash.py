@@ -1,6 +1,7 @@
 """kill -9 and restarts: no event is lost."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,33 @@ def test_events_flow_again_after_azurite_was_killed(home: Home) -> None:
     wait_until(lambda: home.training.exists(), "Azurite answers")
     home.training.upload_blob("again/images/x.png", b"x")
     home.wait_for("picture", blob="again/images/x.png")
+
+
+def test_events_flow_again_after_the_log_was_emptied(home: Home) -> None:
+    os.truncate(home.folder / "logs" / "azurite.log", 0)
+    for name in ("cut/images/x.png", "cut/images/y.png"):
+        home.training.upload_blob(name, b"x")
+        home.wait_for("picture", blob=name)
+
+
+def test_no_event_is_lost_while_the_host_is_killed_again_and_again(home: Home) -> None:
+    versions, deleted = {}, []
+    for number in range(60):
+        name = f"storm/images/{number}.png"
+        versions[name] = home.training.upload_blob(name, b"x").get_blob_properties().etag.strip('"')
+        if number % 4 == 0:
+            home.wait_for("picture", blob=name)
+            home.training.delete_blob(name)
+            deleted.append(name)
+            del versions[name]
+        if number % 20 == 10:
+            killed(home, "host")
+        elif number % 20 == 15:
+            home.services.kill("host")
+    for name, version in versions.items():
+        home.wait_for("picture", blob=name, etag=version)
+    for name in deleted:
+        home.wait_for("forget", **home.forgotten(name))
 
 
 def test_a_missed_timer_is_past_due_after_a_restart(home: Home) -> None:

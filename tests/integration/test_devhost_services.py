@@ -15,7 +15,8 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from devhost.errors import PortBusyError, ServiceError
-from devhost.services import Ports, Services
+from devhost.ports import Ports
+from devhost.services import Services
 from tests.devhost_support import APP, HOURLY
 from tests.waiting import wait_until
 
