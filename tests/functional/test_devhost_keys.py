@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from devhost.azurite import StoragePorts
 from devhost.errors import ServiceError
 from devhost.keys import load_keys
-from devhost.settings import load_secrets, read_local_settings
+from devhost.settings import engine_settings, host_settings, load_secrets, read_local_settings
 
 
 def test_keys_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
@@ -51,6 +52,25 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     assert load_secrets(path) == load_secrets(path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_each_process_gets_its_own_settings_and_the_callers_come_first(tmp_path: Path) -> None:
+    secrets, storage = load_secrets(tmp_path / "secrets.json"), StoragePorts()
+    overrides = {"ENGINE_BACKBONE": "b", "QUIET_PERIOD": "2", "VISION_KEY": "mine"}
+    (tmp_path / "local.settings.sample.json").write_text(json.dumps({"Values": {"QUIET_PERIOD": "60", "A": "sample"}}))
+    host = host_settings(tmp_path, storage=storage, engine_url="http://e", secrets_=secrets, overrides=overrides)
+    engine = engine_settings(tmp_path, storage=storage, secrets_=secrets, overrides=overrides)
+    assert (host["QUIET_PERIOD"], host["VISION_KEY"], host["A"], host["VISION_ENDPOINT"]) == (
+        "2",
+        "mine",
+        "sample",
+        "http://e",
+    )
+    assert host["AzureWebJobsStorage"] == host["TRAINING_STORAGE"] == storage.connection_string
+    assert engine["ENGINE_BACKBONE"] == "b"
+    assert engine["ENGINE_ALLOWED_HOSTS"] == "127.0.0.1:10000"
+    assert secrets.engine_secret not in host.values()
+    assert all(name.startswith("ENGINE_") for name in engine)
 
 
 def test_local_settings_come_before_the_sample(tmp_path: Path) -> None:

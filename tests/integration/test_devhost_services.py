@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -163,6 +164,10 @@ def test_up_in_the_foreground_tells_how_to_use_it_and_ends_with_ctrl_c(data: Pat
         lines.append(line)
         if line.startswith("Ctrl-C"):
             break
+    upload = re.search(r"'(http://[^']*/1\.jpg\?[^']*)'", "".join(lines))
+    assert upload is not None
+    put = httpx.put(upload[1], content=b"x", headers={"x-ms-blob-type": "BlockBlob"})
+    assert put.status_code == 201
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(60) == 0
     process.stdout.close()
