@@ -1,0 +1,12 @@
+"""Pictures to start with: small parts on a table, drawn by a program so that they can be given away and made again.
+
+    drawn = samples.draw("nut", seed=3)
+    samples.write_sample(Path("pictures"), per_label=24, seed=0)
+
+The same seed gives the same bytes with the same Pillow and NumPy on the same kind of processor.
+"""
+
+from samples.scene import HEIGHT, LABELS, WIDTH, Box, Drawn, draw
+from samples.writing import COCO_NAME, write_sample
+
+__all__ = ["COCO_NAME", "HEIGHT", "LABELS", "WIDTH", "Box", "Drawn", "draw", "write_sample"]

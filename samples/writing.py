@@ -1,0 +1,80 @@
+"""Writes a sample as people keep theirs: one folder a label, and one COCO file with the boxes beside them."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from samples.scene import HEIGHT, LABELS, WIDTH, Drawn, draw
+
+COCO_NAME = "coco.json"
+
+
+def write_sample(
+    folder: Path,
+    per_label: int,
+    seed: int = 0,
+    labels: Sequence[str] = LABELS,
+    *,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draws `per_label` pictures of each label to `folder/label/label-000.jpg` and writes `folder/coco.json`.
+
+    Args:
+        folder: Made if it is missing; pictures of the same name are replaced.
+        per_label: How many pictures each label gets, at least 1.
+        seed: Another seed, other pictures; picture i of a label is `draw(label, seed * 1_000_000 + i)`.
+        labels: Some of `LABELS`.
+        on_picture: Called after each picture with how many are done and how many there will be.
+
+    Returns:
+        The pictures' paths, in the COCO file's order.
+
+    Raises:
+        ValueError: `per_label` or `seed` is out of range, or a label is unknown.
+    """
+    if not 1 <= per_label <= 1_000_000:
+        raise ValueError(f"{per_label} pictures a label cannot be drawn; ask for 1 to 1,000,000")
+    if seed < 0:
+        raise ValueError(f"the seed is {seed}; it has to be 0 or more")
+    paths: list[Path] = []
+    coco = _Coco(labels)
+    for label in labels:
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for number in range(per_label):
+            drawn = draw(label, seed * 1_000_000 + number)
+            path = folder / label / f"{label}-{number:03d}.jpg"
+            path.write_bytes(drawn.jpeg())
+            coco.add(f"{label}/{path.name}", drawn)
+            paths.append(path)
+            if on_picture is not None:
+                on_picture(len(paths), per_label * len(labels))
+    (folder / COCO_NAME).write_text(json.dumps(coco.document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return paths
+
+
+class _Coco:
+    """A COCO document that grows; boxes are shares of the picture's size, as model customization has them."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._categories = {label: number for number, label in enumerate(labels, start=1)}
+        self.document: dict[str, list[dict[str, Any]]] = {
+            "images": [],
+            "annotations": [],
+            "categories": [{"id": number, "name": label} for label, number in self._categories.items()],
+        }
+
+    def add(self, name: str, drawn: Drawn) -> None:
+        """Adds a picture, called `name`, and its boxes."""
+        images, annotations = self.document["images"], self.document["annotations"]
+        images.append({"id": len(images) + 1, "file_name": name, "width": WIDTH, "height": HEIGHT})
+        for box in drawn.boxes:
+            share = [box.left / WIDTH, box.top / HEIGHT, box.width / WIDTH, box.height / HEIGHT]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": len(images),
+                    "category_id": self._categories[box.label],
+                    "bbox": [round(part, 6) for part in share],
+                }
+            )
