@@ -1,8 +1,10 @@
 """The one composition root: settings in, the domain's objects out, at the first call and never on import."""
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Final
 
 import httpx
 
@@ -20,7 +22,8 @@ from shared.storage.azure import AzureContainer, AzureQueue
 from shared.training import Training
 from shared.vision import VisionClient
 
-CHANGE_QUEUE = "dataset-changes"
+CHANGE_QUEUE: Final = "dataset-changes"
+_making: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,17 @@ def compose(
     )
 
 
-@cache
 def services() -> Services:
-    """Return the services of this process, made from its environment at the first call."""
+    """Return the services of this process, made from its environment at the first call.
+
+    Functions run on several threads, and the first calls may come at once.
+    """
+    with _making:
+        return _make()
+
+
+@cache
+def _make() -> Services:
     settings = Settings()
     telemetry.configure(settings.telemetry_exporter, service="darkroom-functions")
     blobs = settings.account.blob_service()
