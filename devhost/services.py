@@ -1,17 +1,19 @@
 """The local home as one object: Azurite, the engine and the function host, started, watched, restarted, stopped."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
 import httpx
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from devhost.azurite import INSTALLED, azurite_child
+from devhost.errors import ServiceError
 from devhost.keys import Keys, load_keys
 from devhost.ports import Ports
 from devhost.process import ROOT, Child
@@ -26,6 +28,7 @@ from devhost.settings import (
 )
 from devhost.supervisor import Supervisor
 
+_log: Final = logging.getLogger(__name__)
 START_TIMEOUT: Final = 60.0
 
 
@@ -67,7 +70,7 @@ class Services:
         self.ports = ports or Ports.free()
         self._secrets = load_secrets(self.data / "secrets.json")
         children = self._prepare(dict(settings or {}), app.resolve(), engine, azurite, host_arguments)
-        self._supervisor = Supervisor(children, revive=revive)
+        self._supervisor = Supervisor(children, revive=revive, revived=self._make_ready)
 
     def _prepare(
         self, overrides: Mapping[str, str], app: Path, engine: bool, azurite: Path, host_arguments: tuple[str, ...]
@@ -178,6 +181,8 @@ class Services:
         """
         self._supervisor.start([name])
         self.wait(name)
+        if name == "azurite":
+            self._create_storage()
 
     def stop_one(self, name: str) -> None:
         """Stops one child (SIGTERM); it is not revived."""
@@ -217,6 +222,16 @@ class Services:
         except httpx.HTTPError:
             return False
         return name == "azurite" or answers == [200]
+
+    def _make_ready(self, name: str) -> None:
+        """Gives an Azurite that died its containers back: it loses what it acknowledged in its last seconds."""
+        if name != "azurite":
+            return
+        try:
+            self.wait(name)
+            self._create_storage()
+        except (ServiceError, AzureError) as error:
+            _log.warning("azurite was started again, but its containers could not be made: %s", error)
 
     def _create_storage(self) -> None:
         blobs = BlobServiceClient.from_connection_string(self.storage_connection_string)

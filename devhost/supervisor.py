@@ -32,8 +32,15 @@ class _Watched:
 class Supervisor:
     """Watches named children from a thread of its own, between the first `start` and `close`."""
 
-    def __init__(self, children: Sequence[Child], *, revive: bool) -> None:
-        """Takes the children, none of them started; `revive` says whether one that dies is started again."""
+    def __init__(self, children: Sequence[Child], *, revive: bool, revived: Callable[[str], None]) -> None:
+        """Takes the children, none of them started.
+
+        Args:
+            children: In the order in which they are started.
+            revive: Whether one that dies is started again.
+            revived: Called with the name of each that was, from a thread of its own.
+        """
+        self._revived = revived
         self._watched = {child.name: _Watched(child) for child in children}
         self._revive = revive
         self._lock = threading.RLock()
@@ -126,3 +133,4 @@ class Supervisor:
             _log.warning("%s ended with %s; starting it again in %g s", watched.child.name, code, watched.backoff)
         if now >= watched.due:
             self._spawn(watched)
+            threading.Thread(target=self._revived, args=(watched.child.name,), daemon=True).start()

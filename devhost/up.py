@@ -76,15 +76,15 @@ def run_up(args: argparse.Namespace) -> int:
 
 
 def run_down(args: argparse.Namespace) -> int:
-    """Stops the services of a data folder and returns when they have ended.
+    """Stops the services of a data folder and returns when they have ended; it is fine when nothing runs.
 
     Raises:
-        RunningError: Nothing runs there.
         ServiceError: They did not end in time.
     """
     state = read_private(args.data / _STATE)
     if not _is_held(args.data) or not state:
-        raise RunningError(f"nothing runs with data in {args.data}: start it with ./darkroom up")
+        sys.stderr.write(f"nothing runs with data in {args.data}; ./darkroom up starts it\n")
+        return 0
     os.kill(int(state["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + _STOP_TIMEOUT
     while _is_held(args.data):
