@@ -1,0 +1,166 @@
+"""`demo`: the whole loop once, in a folder and on ports of its own, from labelled pictures to judged predictions."""
+
+import argparse
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn, TextIO
+
+import samples
+from devhost.console import Console
+from devhost.demo_pictures import Collection, PicturesError, dataset_name, read_pictures, split
+from devhost.demo_report import report, show
+from devhost.demo_walk import Access, Clock, Walk
+from devhost.errors import DevhostError
+from devhost.services import Services
+
+PER_LABEL: Final = 24
+_SETTINGS: Final = {
+    "FOLD_SCHEDULE": "*/2 * * * * *",
+    "START_TRAINING_SCHEDULE": "* * * * * *",
+    "POLL_TRAINING_SCHEDULE": "* * * * * *",
+    "QUIET_PERIOD": "3",
+    "COOL_DOWN": "0",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `demo` understands."""
+    parser.description = (
+        "Run the whole loop once: pictures go into storage, a model is trained, judged and promoted, and answers about "
+        "pictures it has never seen. Everything runs here, on free ports, and is gone afterwards. ENGINE_BACKBONE in "
+        "the environment names a pretrained backbone for the engine."
+    )
+    parser.add_argument("--images", type=Path, metavar="DIR", help="your pictures, as label/picture (default: drawn)")
+    parser.add_argument("--dataset", metavar="NAME", help="what the dataset is called (default: the folder's name)")
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="give up after (default: 300)")
+    parser.add_argument("--keep", action="store_true", help="keep the data folder and say where it is")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on one line, last")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the demo and returns the exit code; what goes wrong is told on stderr, or in the JSON object."""
+    console = Console(sys.stderr if args.json else sys.stdout)
+    try:
+        with _ended_by_signals():
+            report = _demo(args, console)
+    except DevhostError as error:
+        _tell_failure(str(error), as_json=args.json)
+        return 1
+    except KeyboardInterrupt:
+        _tell_failure("interrupted", as_json=args.json)
+        return 130
+    if args.json:
+        _print_json(sys.stdout, report)
+    return 0
+
+
+def _demo(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    if not 0 < args.timeout < math.inf:
+        raise PicturesError(f"--timeout {args.timeout:g} is no number of seconds to wait")
+    dataset = dataset_name(args.dataset, args.images)
+    settings = {**_SETTINGS, **engine_settings(os.environ)}
+    collection = split(args.images, read_pictures(args.images)) if args.images is not None else None
+    clock = Clock(deadline=time.monotonic() + args.timeout)
+    with _data_folder(console, keep=args.keep) as data:
+        with clock.timing("start"):
+            collection = collection or _drawn(data / "pictures", console)
+            _describe(collection, console)
+            console.progress("starting storage, engine and function app")
+            services = Services(data, settings=settings)
+            services.start()
+        try:
+            console.say(f"storage, engine and function app answer: {services.endpoint}")
+            access = Access(services.endpoint, services.key, services.function_key, services.storage_connection_string)
+            with Walk(access, dataset, collection, clock=clock, console=console) as walk:
+                outcome = walk.run()
+            show(outcome, clock.seconds, console)
+        finally:
+            services.stop()
+    return report(dataset, outcome, clock.seconds)
+
+
+def engine_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the engine's settings that the caller's environment decides: its backbone, by its whole path.
+
+    Raises:
+        PicturesError: The backbone is not there.
+    """
+    backbone = environment.get("ENGINE_BACKBONE", "")
+    if not backbone:
+        return {}
+    folder = Path(backbone).expanduser().resolve()
+    if not folder.is_dir():
+        raise PicturesError(f"ENGINE_BACKBONE is {folder}, which is not a folder. Name the one with META.json in it.")
+    return {"ENGINE_BACKBONE": str(folder)}
+
+
+def _drawn(folder: Path, console: Console) -> Collection:
+    samples.write_sample(
+        folder, PER_LABEL, on_picture=lambda done, of: console.progress(f"drew {done} of {of} pictures")
+    )
+    return split(folder, read_pictures(folder))
+
+
+def _describe(collection: Collection, console: Console) -> None:
+    labels = ", ".join(f"{label} {count}" for label, count in collection.labels.items())
+    console.say(
+        f"{len(collection.uploaded) + len(collection.held_out)} pictures ({labels}); "
+        f"{len(collection.held_out)} of them are held out: they are never uploaded"
+    )
+    for label, count in collection.too_small.items():
+        console.say(f"label {label} has only {count} different pictures: it is uploaded, but not learnt")
+
+
+@contextmanager
+def _data_folder(console: Console, *, keep: bool) -> Iterator[Path]:
+    """Makes a folder for everything; of a demo that failed the logs stay, otherwise nothing unless `keep`."""
+    data = Path(tempfile.mkdtemp(prefix="darkroom-demo-"))
+    stays = keep
+    try:
+        yield data
+    except DevhostError as error:
+        stays = True
+        for entry in () if keep else data.iterdir():
+            if entry.name != "logs":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        raise type(error)(f"{error}\nThe logs are in {data / 'logs'}.") from error
+    finally:
+        if stays:
+            console.say(f"kept {data}")
+        else:
+            shutil.rmtree(data, ignore_errors=True)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything stopped and removed."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_failure(reason: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(sys.stdout, {"ok": False, "reason": reason})
+    else:
+        sys.stderr.write(f"darkroom demo: {reason}\n")
+
+
+def _print_json(stream: TextIO, document: Mapping[str, Any]) -> None:
+    stream.write(json.dumps(document, ensure_ascii=False) + "\n")

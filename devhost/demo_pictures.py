@@ -1,0 +1,140 @@
+"""The demo's pictures: a folder of `label/picture`, checked before anything starts, and the part that is held out."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from devhost.errors import DevhostError
+
+MIN_PICTURES: Final = 5
+MIN_LABELS: Final = 2
+HELD_OUT_SHARE: Final = 0.2
+SUFFIXES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_DATASET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class PicturesError(DevhostError):
+    """The pictures, or the name they are to have, cannot be used for a demo."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """A picture on disk.
+
+    Attributes:
+        path: The file.
+        label: Its folder.
+        name: `label/picture`, below the folder of all.
+        sha256: Of its bytes, in hex.
+    """
+
+    path: Path
+    label: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Pictures to upload and pictures to ask about.
+
+    Attributes:
+        uploaded: What the dataset is made of.
+        held_out: Never uploaded; their labels are what predictions are judged by.
+        too_small: Labels that cannot be trained, with how many pictures they have.
+    """
+
+    uploaded: tuple[LabelledPicture, ...]
+    held_out: tuple[LabelledPicture, ...]
+    too_small: dict[str, int]
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """How many pictures each label has in all."""
+        return dict(sorted(Counter(picture.label for picture in self.uploaded + self.held_out).items()))
+
+
+def read_pictures(folder: Path) -> list[LabelledPicture]:
+    """Finds the pictures in a folder of label folders, by their names' endings; hidden files are left alone.
+
+    Raises:
+        PicturesError: The folder is missing, or cannot be read, or holds no `label/picture`.
+    """
+    if not folder.is_dir():
+        raise PicturesError(f"{folder} is not a folder. Give --images a folder that holds one folder a label.")
+    try:
+        names = [path.relative_to(folder) for path in sorted(folder.glob("*/**/*"))]
+        return [
+            LabelledPicture(folder / name, name.parts[0], name.as_posix(), _sha256(folder / name))
+            for name in names
+            if name.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in name.parts)
+            and (folder / name).is_file()
+        ]
+    except OSError as error:
+        raise PicturesError(f"{folder} cannot be read: {error}") from error
+
+
+def split(folder: Path, pictures: Sequence[LabelledPicture]) -> Collection:
+    """Holds out about a fifth of each label, at least one picture, chosen by the pictures' bytes alone.
+
+    Copies of one picture go the same way, a picture that lies under two labels is never held out, and at least
+    `MIN_PICTURES` different ones of a label are left to train on. Labels with fewer are uploaded whole.
+
+    Raises:
+        PicturesError: Fewer than two labels can be trained.
+    """
+    if not pictures:
+        endings = ", ".join(sorted(SUFFIXES))
+        raise PicturesError(f"{folder} holds no pictures. Put them in it as label/picture ({endings}).")
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    digests: dict[str, set[str]] = defaultdict(set)
+    for picture in pictures:
+        labels_of[picture.sha256].add(picture.label)
+    for picture in pictures:
+        digests[picture.label] |= {picture.sha256} if len(labels_of[picture.sha256]) == 1 else set()
+    too_small = {label: len(own) for label, own in sorted(digests.items()) if len(own) <= MIN_PICTURES}
+    if len(digests) - len(too_small) < MIN_LABELS:
+        found = ", ".join(f"{label} {len(own)}" for label, own in sorted(digests.items()))
+        raise PicturesError(
+            f"{folder} holds too few pictures to learn from: {found}. A demo needs {MIN_LABELS} labels with at least "
+            f"{MIN_PICTURES + 1} different pictures each ({MIN_PICTURES} to train on, 1 to ask about)."
+        )
+    held_out = {digest for label, own in digests.items() if label not in too_small for digest in _chosen(own)}
+    return Collection(
+        uploaded=tuple(picture for picture in pictures if picture.sha256 not in held_out),
+        held_out=tuple({p.sha256: p for p in reversed(pictures) if p.sha256 in held_out}.values())[::-1],
+        too_small=too_small,
+    )
+
+
+def dataset_name(wanted: str | None, folder: Path | None) -> str:
+    """Returns the dataset's name: the one that is wanted, else the folder's, made valid, else "parts".
+
+    Raises:
+        PicturesError: The wanted name is not a dataset's.
+    """
+    if wanted is not None:
+        if not _DATASET_NAME.fullmatch(wanted):
+            raise PicturesError(
+                f"{wanted!r} cannot be a dataset's name. Use lower-case letters, digits and '-', at most 63 "
+                "characters, and begin with a letter or a digit."
+            )
+        return wanted
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") if folder is not None else ""
+    return name[:63] or "parts"
+
+
+def _chosen(digests: set[str]) -> list[str]:
+    """Picks what is held out. Digests are hashed again: the system takes its own test pictures by the digest itself."""
+    count = min(max(1, round(HELD_OUT_SHARE * len(digests))), len(digests) - MIN_PICTURES)
+    return sorted(digests, key=lambda digest: hashlib.sha256(f"held out {digest}".encode()).digest())[:count]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
