@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from engine.errors import PictureFormatError, PictureSizeError
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")  # MPO is read as its first JPEG
 MAX_BYTES = 20_971_520
 MAX_PIXELS = 150_000_000  # about 450 MB as RGB; a decompression bomb has more
 WORKING_SIDE = 2_048  # no backbone looks closer; larger pictures are reduced while they are decoded

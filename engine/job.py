@@ -20,7 +20,7 @@ from engine.features import EmbeddedSet, Embedder, FeatureCache
 from engine.fetch import Access, AllowedHosts, Fetcher, shown
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import Classifier, fit_classifier
-from engine.learn.errors import NotEnoughPicturesError
+from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
 from engine.learn.metrics import Performance, measure
 from engine.messages import (
     DatasetSource,
@@ -105,7 +105,11 @@ class Job:
         return Done(performance.as_wire())
 
     def _evaluate(self, task: EvaluateRequest, backbone: Backbone) -> Done:
-        classifier = Classifier.load(classifier_path(Path(task.model)))
+        try:
+            classifier = Classifier.load(classifier_path(Path(task.model)))
+        except ClassifierFileError as exc:
+            message = f"The files of model '{task.model_name}' cannot be read. Train it again under a new name."
+            raise JobError("unknown", message) from exc
         if classifier.backbone_digest != backbone.digest:
             raise JobError(
                 "incorrectModelKind",

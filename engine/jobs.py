@@ -21,7 +21,7 @@ from engine.errors import JobError, SealError
 from engine.messages import DatasetSource, Done, EvaluateRequest, Failed, JobRequest, TrainRequest
 from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, settled_evaluation, settled_model
 from engine.processes import JobProcess
-from engine.records import Evaluation, Failure, Model, Status
+from engine.records import AnnotationKind, Evaluation, Failure, Model, ModelKind, Status
 from engine.sealing import Sealer
 from engine.store import Store
 from engine.telemetry import DATASET, EVALUATION, MODEL, JobTrace
@@ -200,6 +200,12 @@ class Jobs:
 
     def _source(self, name: str) -> DatasetSource:
         dataset = self._store.datasets.find(name)
+        if dataset is not None and dataset.annotation_kind is not AnnotationKind.CLASSIFICATION:
+            raise JobError(
+                "incorrectModelKind",
+                f"Data set '{name}' is of kind {dataset.annotation_kind}, the model is a {ModelKind.CLASSIFIER}. "
+                f"Use a data set of kind {AnnotationKind.CLASSIFICATION}.",
+            )
         if dataset is None:
             raise JobError(
                 "datasetNotFound", f"Data set '{name}' was deleted before the job started. Register it again."

@@ -1,11 +1,11 @@
 """Predicts with trained models: loads them when first asked for, keeps a few."""
 
+import logging
 import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import anyio
 import numpy as np
@@ -17,10 +17,13 @@ from engine.images import PREDICTION, decode_picture
 from engine.jobs import JobPlace
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
+from engine.learn.errors import ClassifierFileError
 from engine.records import Status
 from engine.store import Store
 
 KEPT_MODELS = 16
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Predictor:
         with self._lock:
             classifier = self._models.get(model.id)
             if classifier is None:
-                classifier = self._models[model.id] = _load(self._place.model(model_name))
+                classifier = self._models[model.id] = self._load(model_name)
             self._models.move_to_end(model.id)
             if len(self._models) > KEPT_MODELS:
                 self._models.popitem(last=False)
@@ -99,6 +102,11 @@ class Predictor:
             )
         return classifier
 
-
-def _load(folder: Path) -> Classifier:
-    return Classifier.load(classifier_path(folder))
+    def _load(self, model_name: str) -> Classifier:
+        try:
+            return Classifier.load(classifier_path(self._place.model(model_name)))
+        except ClassifierFileError as exc:
+            _log.exception("The files of model '%s' cannot be read.", model_name)
+            raise NotReadyError(
+                f"The files of model '{model_name}' cannot be read. Train it again.", code="ModelUnreadable"
+            ) from exc

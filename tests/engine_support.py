@@ -201,7 +201,6 @@ class Engine:
         self.client = httpx.Client(
             base_url=endpoint,
             headers={"Ocp-Apim-Subscription-Key": KEY},
-            params={"api-version": VERSION},
             timeout=60,
             trust_env=False,
         )
