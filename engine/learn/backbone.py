@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.handmade import HandmadeBackbone
+from engine.learn.handmade import stored_backbone
 
 
 class Backbone(Protocol):
@@ -48,7 +48,7 @@ def load_backbone(path: Path | None, *, threads: int = 1) -> Backbone:
         BackboneError: The folder is missing, damaged or not what its manifest says.
     """
     if path is None:
-        return HandmadeBackbone()
+        return stored_backbone()
     from engine.learn.network import NetworkBackbone  # onnxruntime is loaded only when a network is asked for
 
     return NetworkBackbone.open(path, threads=threads)

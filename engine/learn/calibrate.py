@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from engine.learn.heads import Head
 
 FOLDS = 10
+FOLDS_OF_MANY, MANY = 5, 2000  # with many pictures fewer folds say as much in half the time
+SMALLEST, LARGEST = -8.0, 4.0  # logarithms between which the temperature lies, relative to the scores' spread
 
 
 def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
@@ -18,12 +20,13 @@ def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float
     return result
 
 
-def stratified_folds(targets: NDArray[np.intp], count: int = FOLDS) -> NDArray[np.intp]:
+def stratified_folds(targets: NDArray[np.intp]) -> NDArray[np.intp]:
     """Deals the pictures of each label to folds in turn; returns the fold (n,) of each picture.
 
     A label with two or more pictures is never wholly in one fold. Each label goes on where the one before stopped, so
-    that folds are equally large.
+    that folds are equally large; up to ten pictures, each is a fold of its own.
     """
+    count = FOLDS if len(targets) <= MANY else FOLDS_OF_MANY
     folds = np.empty(len(targets), dtype=np.intp)
     by_label = np.argsort(targets, kind="stable")
     folds[by_label] = np.arange(len(targets)) % count
@@ -68,7 +71,7 @@ def fit_temperature(scores: NDArray[np.float64], targets: NDArray[np.intp]) -> f
     wrong = 1.0 / (count + 2.0)
     smooth = np.full(scores.shape, wrong / max(classes - 1, 1))
     smooth[np.arange(count), targets] = 1.0 - wrong
-    low, high = np.log(spread) - 8.0, np.log(spread) + 4.0
+    low, high = np.log(spread) + SMALLEST, np.log(spread) + LARGEST
     for _ in range(60):  # golden-section search of a function with one valley
         left, right = high - 0.618 * (high - low), low + 0.618 * (high - low)
         if _cross_entropy(scores, smooth, left) < _cross_entropy(scores, smooth, right):

@@ -30,7 +30,7 @@ class Classifier:
     Attributes:
         labels: The k labels, in the order of the columns of `predict`.
         backbone_digest: Digest of the backbone whose features it understands.
-        head: Name of the head that made the rule.
+        head: Name of the head that made the rule, one of `HEADS`.
         rule: Scores of the labels.
         temperature: Divides the scores, so that confidences are honest.
     """
@@ -42,7 +42,16 @@ class Classifier:
     temperature: float
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Maps features (n, D) to probabilities (n, k) whose rows sum to 1."""
+        """Maps features (n, D) to probabilities (n, k) whose rows sum to 1.
+
+        Raises:
+            ValueError: The features are not of the width the classifier was trained on.
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.rule.centre):
+            raise ValueError(
+                f"features have shape {features.shape}, the classifier takes (n, {len(self.rule.centre)}); "
+                "make them with the backbone it was trained on"
+            )
         return softmax(self.rule.scores(features), self.temperature)
 
     def save(self, path: Path) -> None:
@@ -50,19 +59,19 @@ class Classifier:
 
         A reader sees the old file or the new one, never a part.
         """
-        head = {
+        facts = {
             "schema": SCHEMA,
             "labels": list(self.labels),
             "backboneDigest": self.backbone_digest,
             "head": self.head,
             "temperature": self.temperature,
         }
-        text = json.dumps(head, sort_keys=True, ensure_ascii=False).encode()
+        text = json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()
         buffer = io.BytesIO()
         np.savez(  # numpy dates its members 1980-01-01, so the bytes do not depend on the clock
             buffer,
             allow_pickle=False,
-            head=np.frombuffer(text, dtype=np.uint8),
+            facts=np.frombuffer(text, dtype=np.uint8),
             centre=self.rule.centre,
             weights=self.rule.weights,
             bias=self.rule.bias,
@@ -83,19 +92,37 @@ class Classifier:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
-                head = json.loads(stored["head"].tobytes())
-                arrays = {name: stored[name] for name in ("centre", "weights", "bias")}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                facts = json.loads(stored["facts"].tobytes())
+                rule = LinearRule(stored["centre"], stored["weights"], stored["bias"])
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ClassifierFileError(f"classifier {path} cannot be read ({error}); train it again") from error
-        if not isinstance(head, dict) or head.get("schema") != SCHEMA:
+        if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
             raise ClassifierFileError(f"classifier {path} is not of schema {SCHEMA}; train it again")
-        return cls(
-            tuple(head["labels"]),
-            head["backboneDigest"],
-            head["head"],
-            LinearRule(arrays["centre"], arrays["weights"], arrays["bias"]),
-            head["temperature"],
-        )
+        fault = _fault(facts, rule)
+        if fault is not None:
+            raise ClassifierFileError(f"classifier {path} is inconsistent: {fault}; train it again")
+        labels = tuple(facts["labels"])
+        return cls(labels, facts["backboneDigest"], facts["head"], rule, float(facts["temperature"]))
+
+
+def _fault(facts: dict[str, object], rule: LinearRule) -> str | None:
+    """Names the first thing that does not fit in a stored classifier."""
+    labels, temperature = facts.get("labels"), facts.get("temperature")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        return "its labels are not a list of names"
+    if len(labels) < MIN_LABELS or len(set(labels)) != len(labels):
+        return "its labels are fewer than two or not distinct"
+    if not isinstance(facts.get("backboneDigest"), str) or facts.get("head") not in HEADS:
+        return "its backbone or head is unknown"
+    if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
+        return "its temperature is not a positive number"
+    width, classes = rule.centre.size, len(labels)
+    if (rule.centre.shape, rule.weights.shape, rule.bias.shape) != ((width,), (width, classes), (classes,)):
+        return "its arrays do not fit its labels"
+    arrays = (rule.centre, rule.weights, rule.bias)
+    if not all(array.dtype == np.float64 and bool(np.isfinite(array).all()) for array in arrays):
+        return "its arrays are not finite numbers"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +152,12 @@ def fit_classifier(
 
     Raises:
         NotEnoughPicturesError: There are fewer than two labels, or a label has fewer than two pictures.
+        ValueError: The features are not (n, D) finite numbers.
     """
+    if features.shape != (len(targets), backbone.width) or not np.isfinite(features).all():
+        raise ValueError(
+            f"features of shape {features.shape} are not ({len(targets)}, {backbone.width}) finite numbers"
+        )
     counts = np.bincount(targets, minlength=len(labels))
     if len(labels) < MIN_LABELS:
         raise NotEnoughPicturesError(f"there are {len(labels)} labels; a classifier needs at least {MIN_LABELS}")

@@ -1,5 +1,9 @@
-"""Heads: linear classifiers over a backbone's features, fitted in closed form."""
+"""Heads: linear classifiers over a backbone's features, fitted in closed form.
 
+Features stay in float32 and sums over them are in float64, a piece at a time, so that 20,000 pictures fit in memory.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 TINY = 1e-12
+PIECE = 2048  # pictures that are widened to float64 at a time
+
+Features = NDArray[np.float32]
+Wide = NDArray[np.float64]
+Targets = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +28,14 @@ class LinearRule:
         bias: (k,).
     """
 
-    centre: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64]
+    centre: Wide
+    weights: Wide
+    bias: Wide
 
-    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, features: Features) -> Wide:
         """Maps features (n, D) to scores (n, k)."""
-        return centred(rooted(features), self.centre) @ self.weights + self.bias
+        rows = centred(rooted(features), self.centre)
+        return np.concatenate([piece @ self.weights for piece in _pieces(rows)]) + self.bias
 
 
 class Head(Protocol):
@@ -34,32 +44,9 @@ class Head(Protocol):
     @property
     def name(self) -> str: ...
 
-    def fit(self, features: NDArray[np.float32], targets: NDArray[np.intp], classes: int) -> LinearRule:
+    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
         """Fits features (n, D) to targets (n,) in 0…classes-1; each class has at least one picture."""
         ...
-
-
-def rooted(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Takes the signed square root of each feature and scales rows (n, D) to length 1."""
-    wide = np.asarray(features, dtype=np.float64)
-    return _unit(np.sign(wide) * np.sqrt(np.abs(wide)))
-
-
-def centred(rows: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Moves rows (n, D) so that centre becomes the origin, and scales them to length 1."""
-    return _unit(rows - centre)
-
-
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    length: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(length, TINY)
-
-
-def class_means(rows: NDArray[np.float64], targets: NDArray[np.intp], classes: int) -> NDArray[np.float64]:
-    """Averages rows (n, D) by class to (classes, D)."""
-    member = targets[None, :] == np.arange(classes)[:, None]
-    means: NDArray[np.float64] = (member @ rows) / np.maximum(member.sum(axis=1, keepdims=True), 1)
-    return means
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +56,39 @@ class LdaHead:
     Labels are taken to be equally frequent. Source: Friedman, Regularized Discriminant Analysis, 1989.
 
     Attributes:
-        shrinkage: 0 trusts the covariance, 1 is nearest mean.
+        shrinkage: Above 0, which trusts the covariance, to 1, which is nearest mean.
     """
 
     shrinkage: float = 0.2
-    name: str = "lda"
 
-    def fit(self, features: NDArray[np.float32], targets: NDArray[np.intp], classes: int) -> LinearRule:
+    @property
+    def name(self) -> str:
+        """The name in `HEADS`."""
+        return "lda"
+
+    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
         """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        rows = rooted(features)
-        centre = rows.mean(axis=0)
-        rows = centred(rows, centre)
+        rows, centre = _normalised(features)
+        count, width = rows.shape
         means = class_means(rows, targets, classes)
-        within = rows - means[targets]
-        count, width = within.shape
-        variance = float(np.sum(within**2)) / (count * width)
-        if variance < TINY:  # one picture a label: no spread to learn from, so nearest mean
-            weights = means.T
+        sizes = np.bincount(targets, minlength=classes)
+        freedom = max(count - classes, 1)
+        if width <= count:
+            scatter = gram(rows) - (means.T * sizes) @ means
+            scale, sphere = self._shares(float(np.trace(scatter)), freedom, width)
+            weights = np.linalg.solve(scale * scatter + sphere * np.eye(width), means.T)
         else:
-            weights = solve_shrunk(within, (1 - self.shrinkage) / count, self.shrinkage * variance, means.T)
+            within = rows - means[targets]
+            scale, sphere = self._shares(float(np.sum(within**2)), freedom, width)
+            weights = _solve_through_pictures(within, scale, sphere, means.T)
         return LinearRule(centre, weights, -0.5 * np.sum(means.T * weights, axis=0))
 
-
-def solve_shrunk(
-    rows: NDArray[np.float64], scale: float, ridge: float, right: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Solves (scale · rowsᵀ rows + ridge · I) x = right, through the smaller of (D, D) and (n, n).
-
-    Args:
-        rows: (n, D).
-        scale: Factor of the Gram matrix.
-        ridge: Added to the diagonal; above 0.
-        right: (D, k).
-    """
-    count, width = rows.shape
-    if width <= count:
-        return np.linalg.solve(scale * (rows.T @ rows) + ridge * np.eye(width), right)
-    # Woodbury: the (D, D) inverse through an (n, n) one.
-    small = scale * (rows @ rows.T) + ridge * np.eye(count)
-    return (right - scale * (rows.T @ np.linalg.solve(small, rows @ right))) / ridge
+    def _shares(self, scatter: float, freedom: int, width: int) -> tuple[float, float]:
+        """Returns the factors of the scatter matrix and of the identity in the shrunk covariance."""
+        variance = scatter / (freedom * width)
+        if variance < TINY:  # equal pictures within each label tell nothing about spread: nearest mean
+            return 0.0, 1.0
+        return (1 - self.shrinkage) / freedom, self.shrinkage * variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,57 +98,95 @@ class RidgeHead:
     Source: Rifkin and Lippert, Notes on Regularized Least Squares, 2007 (leave-one-out in closed form).
     """
 
-    name: str = "ridge"
+    @property
+    def name(self) -> str:
+        """The name in `HEADS`."""
+        return "ridge"
 
-    def fit(self, features: NDArray[np.float32], targets: NDArray[np.intp], classes: int) -> LinearRule:
+    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
         """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        rows = rooted(features)
-        centre = rows.mean(axis=0)
-        rows = centred(rows, centre)
-        offset = rows.mean(axis=0)
-        rows -= offset
+        normalised, centre = _normalised(features)
+        offset = normalised.mean(axis=0, dtype=np.float64)
+        rows = normalised - offset
         wanted = np.where(targets[:, None] == np.arange(classes), 1.0, -1.0)
         middle = wanted.mean(axis=0)
         weights = _ridge(rows, wanted - middle)
         return LinearRule(centre, weights, middle - offset @ weights)
 
 
+HEADS: dict[str, Head] = {"lda": LdaHead(), "ridge": RidgeHead()}
 PENALTIES = np.logspace(-4, 2, 13)
 
 
-def _ridge(rows: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def rooted(features: Features) -> Features:
+    """Takes the signed square root of each feature and scales rows (n, D) to length 1."""
+    rows = np.abs(features)
+    np.sqrt(rows, out=rows)
+    np.copysign(rows, features, out=rows)
+    return _to_unit_length(rows)
+
+
+def centred(rows: Features, centre: Wide) -> Features:
+    """Moves rows (n, D) so that centre becomes the origin, and scales them to length 1."""
+    return _to_unit_length(rows - centre.astype(np.float32))
+
+
+def class_means(rows: Features, targets: Targets, classes: int) -> Wide:
+    """Averages rows (n, D) by class to (classes, D)."""
+    return np.stack([rows[targets == number].mean(axis=0, dtype=np.float64) for number in range(classes)])
+
+
+def gram(rows: Features) -> Wide:
+    """Returns rowsᵀ rows (D, D) of rows (n, D), summed in float64."""
+    total = np.zeros((rows.shape[1], rows.shape[1]))
+    for piece in _pieces(rows):
+        total += piece.T @ piece
+    return total
+
+
+def _normalised(features: Features) -> tuple[Features, Wide]:
+    rows = rooted(features)
+    centre = rows.mean(axis=0, dtype=np.float64)
+    return centred(rows, centre), centre
+
+
+def _to_unit_length(rows: Features) -> Features:
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(TINY))
+    return rows
+
+
+def _pieces(rows: Features) -> Iterator[Wide]:
+    for start in range(0, len(rows), PIECE):
+        yield rows[start : start + PIECE].astype(np.float64)
+
+
+def _solve_through_pictures(rows: Wide, scale: float, ridge: float, right: Wide) -> Wide:
+    """Solves (scale · rowsᵀ rows + ridge · I) x = right (D, k) for fewer rows than D, by Woodbury's identity."""
+    small = scale * (rows @ rows.T) + ridge * np.eye(len(rows))
+    weights: Wide = (right - scale * (rows.T @ np.linalg.solve(small, rows @ right))) / ridge
+    return weights
+
+
+def _ridge(rows: Wide, wanted: Wide) -> Wide:
     """Fits centred rows (n, D) to centred targets (n, k); returns weights (D, k)."""
     count, width = rows.shape
     dual = width > count
     values, vectors = np.linalg.eigh(rows @ rows.T if dual else rows.T @ rows)
-    values = np.maximum(values, 0.0)
-    # basis: (n, r), such that the fitted values are basis · diag(v / (v + λ)) · basisᵀ · wanted
-    keep = values > TINY * max(float(values[-1]), TINY)
+    keep = values > 1e-10 * max(float(values[-1]), TINY)
     values, vectors = values[keep], vectors[:, keep]
-    basis = vectors if dual else (rows @ vectors) / np.sqrt(values)
-    projected = basis.T @ wanted
+    # left: (n, r) singular vectors; what is fitted is left · diag(values / (values + penalty)) · leftᵀ · wanted
+    left = vectors if dual else (rows @ vectors) / np.sqrt(values)
+    projected = left.T @ wanted
     penalties = PENALTIES * float(np.mean(np.sum(rows**2, axis=1)))
-    errors = [_leave_one_out_error(basis, values, projected, wanted, penalty) for penalty in penalties]
+    errors = [_leave_one_out_error(left, values, projected, wanted, penalty) for penalty in penalties]
     penalty = penalties[int(np.argmin(errors))]
-    weights: NDArray[np.float64]
-    if dual:
-        weights = rows.T @ (basis @ (projected / (values + penalty)[:, None]))
-    else:
-        weights = vectors @ (projected * (np.sqrt(values) / (values + penalty))[:, None])
+    right = (rows.T @ left) / np.sqrt(values) if dual else vectors
+    weights: Wide = right @ (projected * (np.sqrt(values) / (values + penalty))[:, None])
     return weights
 
 
-def _leave_one_out_error(
-    basis: NDArray[np.float64],
-    values: NDArray[np.float64],
-    projected: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-    penalty: float,
-) -> float:
+def _leave_one_out_error(left: Wide, values: Wide, projected: Wide, wanted: Wide, penalty: float) -> float:
     kept = values / (values + penalty)
-    residual = wanted - basis @ (kept[:, None] * projected)
-    leverage = basis**2 @ kept + 1.0 / len(wanted)  # 1/n is the mean's part
+    residual = wanted - left @ (kept[:, None] * projected)
+    leverage = left**2 @ kept + 1.0 / len(wanted)  # 1/n is the part of the mean
     return float(np.mean((residual / np.maximum(1.0 - leverage, 1e-6)[:, None]) ** 2))
-
-
-HEADS: dict[str, Head] = {"lda": LdaHead(), "ridge": RidgeHead()}

@@ -11,7 +11,7 @@ def resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
     """Resizes a picture (H, W, 3) to (height, width, 3); it is smoothed first when made smaller."""
     if picture.shape[:2] == (height, width):
         return picture
-    image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    image = Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 
@@ -20,15 +20,22 @@ def multiple_of(step: int, length: float) -> int:
     return max(step, round(length / step) * step)
 
 
-def sides_of_area(picture: NDArray[np.uint8], side: int, step: int, longest: float) -> tuple[int, int]:
+def at_most(longest: int, picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Returns (width, height) of a picture (H, W, 3), shrunk so that neither is above longest."""
+    height, width = picture.shape[:2]
+    shrink = min(1.0, longest / max(height, width))
+    return width * shrink, height * shrink
+
+
+def sides_of_area(picture: NDArray[np.uint8], side: int, *, step: int, longest_aspect: float) -> tuple[int, int]:
     """Returns (width, height), multiples of step, about side² in area, of the picture's aspect.
 
     Args:
         picture: (H, W, 3).
         side: Square root of the area wanted.
         step: Both sides are multiples of this.
-        longest: Largest aspect that is kept; a longer picture is squeezed to it.
+        longest_aspect: A longer picture is squeezed to this aspect.
     """
     height, width = picture.shape[:2]
-    aspect = min(max(width / height, 1 / longest), longest)
-    return multiple_of(step, side * math.sqrt(aspect)), multiple_of(step, side / math.sqrt(aspect))
+    stretch = math.sqrt(min(max(width / height, 1 / longest_aspect), longest_aspect))
+    return multiple_of(step, side * stretch), multiple_of(step, side / stretch)
