@@ -37,7 +37,7 @@ class Dictionary:
         height, width, length = patches.shape
         white = (patches.reshape(-1, length) - self.mean) @ self.whitening
         lengths = np.sqrt(np.sum(white**2, axis=1, keepdims=True))
-        codes: Array = (white / (lengths + TINY)) @ self.atoms.T
+        codes = np.asarray((white / (lengths + TINY)) @ self.atoms.T, np.float32)
         codes -= THRESHOLD
         np.maximum(codes, 0, out=codes)
         return codes.reshape(height, width, -1)
