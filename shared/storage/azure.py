@@ -192,8 +192,14 @@ class AzureContainer:
 
     def lease(self, path: str, duration: timedelta) -> AzureLease | None:
         """Take a lease; `duration` is between 15 s and 60 s, as the service asks."""
-        with suppress(BlobChangedError):  # it is there already, which is all that was wanted
-            self.write(path, b"", create_only=True)
+        try:
+            return self._acquire(path, duration)
+        except BlobNotFoundError:
+            with suppress(BlobChangedError):  # somebody else made it in the meantime, which is all that was wanted
+                self.write(path, b"", create_only=True)
+            return self._acquire(path, duration)
+
+    def _acquire(self, path: str, duration: timedelta) -> AzureLease | None:
         try:
             with _translated(self._what(path)):
                 client = self._blob(path).acquire_lease(lease_duration=int(duration.total_seconds()))
