@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,7 +26,7 @@ class ImageRecord(msgspec.Struct):
     def url(self) -> str | None:
         """The URL to fetch: absolute_url before coco_url; Azure ML's AmlDatastore:// cannot be fetched."""
         for url in (self.absolute_url, self.coco_url):
-            if url and urlsplit(url).scheme.lower() in ("http", "https"):
+            if url and url.lower().startswith(("http://", "https://")):
                 return url
         return None
 

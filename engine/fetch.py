@@ -30,6 +30,7 @@ FIRST_WAIT = 0.25  # seconds; doubled after each attempt
 LONGEST_WAIT = 10.0  # seconds
 _ENTRY = re.compile(r"(?P<host>\*|(?:\*\.)?[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65_535
 
 type Resolve = Callable[[str, int], list[str]]
 
@@ -77,6 +78,8 @@ class AllowedHosts:
         if url.userinfo:
             raise RefusedUrlError(f"{shown(str(url))} carries a user name; pass a SAS instead.")
         port = url.port or _DEFAULT_PORTS[url.scheme]
+        if port > _LAST_PORT:  # sockets would take it modulo 65,536
+            raise RefusedUrlError(f"{shown(str(url))} names port {port}; the last one is {_LAST_PORT}.")
         hosts = [host for host, only in self.entries if only in (None, port)]
         if url.host in hosts:
             return True
@@ -150,7 +153,7 @@ class GuardedTransport(httpx.BaseTransport):
     def _checked_addresses(self, url: httpx.URL, *, private: bool) -> list[str]:
         try:
             addresses = self._resolve(url.host, url.port or _DEFAULT_PORTS[url.scheme])
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:  # the latter for a name that cannot be one
             raise UnreachableError(f"The host of {shown(str(url))} is not known: {exc}.") from exc
         if not private and not all(_is_public(address) for address in addresses):
             raise RefusedUrlError(

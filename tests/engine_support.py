@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -27,6 +26,7 @@ from pydantic import SecretStr
 
 from engine.app import build_app
 from engine.settings import Settings
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "first-key"
@@ -48,15 +48,6 @@ def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def wait_until[Result](ask: Callable[[], Result], *, seconds: float = 30.0) -> Result:
-    """Asks until the answer is true, and returns it; fails after a deadline."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.02)
-    return answer
 
 
 @dataclass
@@ -240,7 +231,9 @@ class Engine:
             body: dict[str, Any] = self.call("GET", path).json()
             return body if body.get("status") in wanted else None
 
-        return wait_until(ask)  # type: ignore[return-value] # wait_until never returns None
+        found = wait_until(ask, f"{path} to be one of {wanted}")
+        assert found is not None
+        return found
 
     def trained(self, name: str, dataset: str, **arguments: Any) -> dict[str, Any]:
         """Trains a model and returns it when it has succeeded."""
@@ -312,7 +305,7 @@ def engine_process(data: Path, allowed_hosts: str, **environment: str) -> Iterat
             assert process.poll() is None, log.read_text()
             return re.search(r"listens on (http://\S+)", log.read_text()[start:])
 
-        found = wait_until(listening)
+        found = wait_until(listening, "the engine to listen")
         assert found is not None
         engine = Engine(found[1], log, process)
         yield engine
