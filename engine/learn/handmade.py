@@ -22,6 +22,7 @@ NAME = "handmade-1"
 VERSION = 1  # of the code below; part of the digest
 STORED = Path(__file__).with_name("handmade.npz")  # made by engine.learn.learn_handmade
 
+WORKING_SIDE = 256  # px, at most; a large picture is shrunk once, and everything else is made from that
 PATCH_SIDES = (64, 32)
 COLOUR_SIDE = 48
 EDGE_SIDE, EDGE_CELL = 48, 8
@@ -70,6 +71,8 @@ class HandmadeBackbone:
 
     def groups(self, picture: NDArray[np.uint8]) -> list[Array]:
         """Returns the five groups of features of a picture (H, W, 3) and its mirror image, averaged, unbalanced."""
+        width, height = at_most(WORKING_SIDE, picture)
+        picture = resized(picture, max(1, round(width)), max(1, round(height)))
         mirrored = picture[:, ::-1]
         half = np.float32(0.5)
         return [(one + other) * half for one, other in zip(self._groups(picture), self._groups(mirrored), strict=True)]
