@@ -9,7 +9,7 @@ _LOG_INTERVAL: Final = 2.0
 
 
 class Console:
-    """Writes to one stream; a log gets whole lines, and of a running count only one each two seconds."""
+    """Writes to one stream; a log gets whole lines, and of a count one when two seconds passed without a line."""
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Starts counting the seconds now."""
@@ -18,7 +18,7 @@ class Console:
         self._terminal = stream.isatty()
         self._start = clock()
         self._shown = ""
-        self._shown_at = -_LOG_INTERVAL
+        self._written_at = self._start
 
     def say(self, text: str) -> None:
         """Writes a line that stays."""
@@ -34,9 +34,8 @@ class Console:
             return
         if self._terminal:
             self._write(f"{self._stamp()}{text}"[: shutil.get_terminal_size().columns - 1], stays=False)
-        elif self._clock() - self._shown_at >= _LOG_INTERVAL:
+        elif self._clock() - self._written_at >= _LOG_INTERVAL:
             self._write(f"{self._stamp()}{text}", stays=True)
-            self._shown_at = self._clock()
         self._shown = text
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -52,3 +51,4 @@ class Console:
         erase = "\r\x1b[K" if self._terminal else ""
         self._stream.write(f"{erase}{line}{'\n' if stays else ''}")
         self._stream.flush()
+        self._written_at = self._clock()

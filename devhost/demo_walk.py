@@ -1,26 +1,21 @@
-"""One walk through the whole loop, as a user of storage and of the two HTTP endpoints would take it."""
+"""One walk through the whole loop, hop by hop: each is watched until it is done, or time is up."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import httpx
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from typing import Any, Final, Protocol
 
 from devhost.console import Console
+from devhost.demo_access import UnusablePictureError
 from devhost.demo_pictures import Collection, LabelledPicture
 from devhost.demo_report import Answer, Outcome
 from devhost.errors import DevhostError
-from devhost.settings import TRAINING_CONTAINER
 
 _UPLOADS_AT_ONCE: Final = 8
 _PREDICTIONS_AT_ONCE: Final = 4
-_PAUSE: Final = 0.25
+_MOST_PROBLEMS: Final = 5
 _ENDED: Final = frozenset({"promoted", "rejected", "failed", "timedOut", "cancelled"})
 
 
@@ -28,14 +23,15 @@ class WalkError(DevhostError):
     """The loop did not come to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where the services are and what opens them."""
+class Product(Protocol):
+    """The product from outside; see `devhost.demo_access.Access`."""
 
-    endpoint: str
-    key: str
-    function_key: str
-    storage_connection_string: str
+    @property
+    def folder(self) -> str: ...
+    def upload(self, picture: LabelledPicture) -> None: ...
+    def live_file(self) -> Mapping[str, Any]: ...
+    def status(self) -> Mapping[str, Any]: ...
+    def ask(self, picture: LabelledPicture) -> tuple[Answer, str]: ...
 
 
 @dataclass(slots=True)
@@ -43,13 +39,16 @@ class Clock:
     """Times the hops and knows the deadline.
 
     Attributes:
-        deadline: By `now`.
+        deadline: When to give up, by `now`.
+        now: Returns the seconds since whenever.
+        pause: Waits a little before something is asked again.
         hop: The hop that runs, "" between hops.
         seconds: How long each hop took.
     """
 
     deadline: float
     now: Callable[[], float] = time.monotonic
+    pause: Callable[[], None] = lambda: time.sleep(0.25)
     hop: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -67,33 +66,24 @@ class Clock:
 
 
 class Walk:
-    """Uploads, watches, predicts. Use it as a context manager."""
+    """Uploads, watches, predicts."""
 
-    def __init__(self, access: Access, dataset: str, collection: Collection, *, clock: Clock, console: Console) -> None:
+    def __init__(self, product: Product, collection: Collection, *, clock: Clock, console: Console) -> None:
         """Prepares the walk; nothing is sent yet."""
-        self._access = access
-        self._dataset = dataset
+        self._product = product
         self._collection = collection
         self._clock = clock
         self._console = console
-        self._http = httpx.Client(base_url=access.endpoint, timeout=30.0, trust_env=False)
-        self._account = BlobServiceClient.from_connection_string(access.storage_connection_string)
-        self._container: ContainerClient = self._account.get_container_client(TRAINING_CONTAINER)
-
-    def __enter__(self) -> "Walk":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-        self._account.close()
 
     def run(self) -> Outcome:
         """Takes the whole walk.
 
         Raises:
-            WalkError: A hop took too long, or the version was not promoted, or storage or an endpoint refused.
+            WalkError: A hop took too long, or the version was not promoted.
+            devhost.demo_access.AccessError: Storage or an endpoint refused.
         """
-        self._upload()
+        with self._clock.timing("upload"):
+            self._upload()
         with self._clock.timing("fold"):
             self._until(self._folded)
         with self._clock.timing("threshold"):
@@ -106,88 +96,60 @@ class Walk:
         with self._clock.timing("predict"):
             return self._predict(champion)
 
-    def status(self) -> Mapping[str, Any]:
-        """Returns the dataset's entry in /api/status; an empty one while there is none or nothing answers."""
-        try:
-            answer = self._http.get("/api/status", headers={"x-functions-key": self._access.function_key})
-            datasets = answer.raise_for_status().json()["datasets"]
-        except (httpx.HTTPError, ValueError, KeyError):
-            return {}
-        return next((entry for entry in datasets if entry["name"] == self._dataset), {})
-
     def _upload(self) -> None:
         pictures = self._collection.uploaded
-        with self._clock.timing("upload"), ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-            sent: list[Future[None]] = [pool.submit(self._send, picture) for picture in pictures]
+        with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
+            sent = [pool.submit(self._product.upload, picture) for picture in pictures]
             try:
-                self._until(lambda: self._sent(sent))
-                for one in sent:
-                    one.result()
-            except (AzureError, OSError) as error:
-                raise WalkError(f"a picture could not be uploaded: {error}") from error
+                self._until(lambda: self._all_sent(sent))
             finally:
-                pool.shutdown(cancel_futures=True)
-        self._console.say(f"uploaded {len(pictures)} pictures to {TRAINING_CONTAINER}/{self._dataset}/images/")
+                pool.shutdown(wait=False, cancel_futures=True)
+        self._console.say(f"uploaded {len(pictures)} pictures to {self._product.folder}")
 
-    def _sent(self, sent: list[Future[None]]) -> bool:
-        done = sum(one.done() for one in sent)
-        if done == len(sent):
-            return True
-        self._console.progress(f"uploaded {done} of {len(sent)} pictures; {self._describe_file(self._live())}")
-        return False
-
-    def _send(self, picture: LabelledPicture) -> None:
-        with picture.path.open("rb") as file:
-            self._container.upload_blob(f"{self._dataset}/images/{picture.name}", file, overwrite=True)
-
-    def _live(self) -> Mapping[str, Any]:
-        try:
-            content = self._container.download_blob(f"{self._dataset}/coco/live.json").readall()
-        except ResourceNotFoundError:
-            return {"images": [], "categories": [], "problems": []}
-        live: Mapping[str, Any] = json.loads(content)
-        return live
-
-    def _describe_file(self, live: Mapping[str, Any]) -> str:
-        labels = ", ".join(sorted(category["name"] for category in live["categories"]))
-        return f"the COCO file has {len(live['images'])} pictures" + (f" ({labels})" if labels else "")
+    def _all_sent(self, sent: list[Future[None]]) -> bool:
+        done = [one for one in sent if one.done()]
+        for one in done:
+            one.result()
+        self._console.progress(f"uploaded {len(done)} of {len(sent)} pictures; {_summary(self._product.live_file())}")
+        return len(done) == len(sent)
 
     def _folded(self) -> bool:
-        live = self._live()
-        known = {image["file_name"] for image in live["images"]}
-        known |= {problem["path"] for problem in live.get("problems", ())}
-        wanted = {f"{self._dataset}/images/{picture.name}" for picture in self._collection.uploaded}
-        if wanted <= known:
-            path = f"{TRAINING_CONTAINER}/{self._dataset}/coco/live.json"
-            self._console.say(f"{self._describe_file(live)}: {path}")
-            return True
-        self._console.progress(self._describe_file(live))
-        return False
+        live = self._product.live_file()
+        known = {image["file_name"] for image in live["images"]} | {problem["path"] for problem in live["problems"]}
+        if any(self._product.folder + picture.name not in known for picture in self._collection.uploaded):
+            self._console.progress(_summary(live))
+            return False
+        self._console.say(_summary(live))
+        for problem in live["problems"][:_MOST_PROBLEMS]:
+            self._console.say(f"{problem['path']} cannot be used: {problem['reason']}")
+        return True
 
     def _training_started(self) -> str | None:
-        status = self.status()
-        version = self._covering(status)
-        if version is not None:
-            labels = ", ".join(f"{entry['label']} {_count(entry)}" for entry in status["labels"])
-            self._console.say(f"threshold met: {labels}")
-            return str(version["version"])
-        self._console.progress("; ".join(status.get("decision", {}).get("reasons", ())) or "waiting for the status")
-        return None
+        status = self._product.status()
+        version = _covering(status)
+        if version is None:
+            reasons = status.get("decision", {}).get("reasons", ())
+            self._console.progress("; ".join(reasons) or "waiting for the status")
+            return None
+        labels = ", ".join(f"{entry['label']} {_count(entry)}" for entry in status["labels"] if not entry["needed"])
+        self._console.say(f"threshold met: {labels}")
+        return str(version["version"])
 
     def _trained(self) -> bool:
-        version = self._covering(self.status())
+        version = _covering(self._product.status())
         if version is None:
             return False
         if version["state"] in ("registered", "submitted", "training"):
-            pictures = f"{version['trainPictures']} pictures, {version['testPictures']} more for its test"
-            self._console.progress(f"{version['state']} on {pictures}")
+            self._console.progress(f"{version['state']}: {version['trainPictures']} pictures")
             return False
-        self._console.say(f"trained on {version['trainPictures']} pictures; judged on {version['testPictures']} others")
+        if version["state"] in ("evaluating", "promoted", "rejected"):
+            judged = f"; judged on {version['testPictures']} others" if version["testPictures"] else ""
+            self._console.say(f"trained on {version['trainPictures']} pictures{judged}")
         return True
 
     def _promoted(self) -> Mapping[str, Any] | None:
-        status = self.status()
-        version = self._covering(status)
+        status = self._product.status()
+        version = _covering(status)
         if version is None or version["state"] not in _ENDED:
             return None
         if version["state"] != "promoted":
@@ -199,62 +161,56 @@ class Walk:
         self._console.say(f"promoted {champion['version']}: {reason}")
         return champion
 
-    def _covering(self, status: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Returns the newest version if it is made of all the pictures that the dataset has now."""
-        if not status.get("versions"):
-            return None
-        newest: Mapping[str, Any] = status["versions"][-1]
-        ready = [entry for entry in status["labels"] if not entry["needed"]]
-        made_of = newest["trainPictures"] + newest["testPictures"]
-        return newest if made_of == sum(_count(entry) for entry in ready) else None
-
     def _predict(self, champion: Mapping[str, Any]) -> Outcome:
         held_out = self._collection.held_out
         answers: list[Answer] = []
         with ThreadPoolExecutor(_PREDICTIONS_AT_ONCE) as pool:
-            for answer in pool.map(lambda picture: self._ask(picture, champion["version"]), held_out):
+            asked = [(picture, pool.submit(self._product.ask, picture)) for picture in held_out]
+            for number, (picture, future) in enumerate(asked, start=1):
+                try:
+                    answer, version = future.result()
+                except UnusablePictureError as error:
+                    self._console.say(str(error))
+                    continue
+                if version != champion["version"]:
+                    raise WalkError(f"{picture.name} was answered by {version}, not by {champion['version']}")
                 answers.append(answer)
-                self._console.progress(f"asked about {len(answers)} of {len(held_out)} held-out pictures")
+                self._console.progress(f"asked about {number} of {len(held_out)} held-out pictures")
+        if not answers:
+            raise WalkError("no held-out picture could be used, so nothing was predicted")
         return Outcome(champion["version"], champion["snapshot"], tuple(answers))
-
-    def _ask(self, picture: LabelledPicture, version: str) -> Answer:
-        try:
-            answer = self._http.post(
-                "/computervision/imageanalysis:analyze",
-                params={"api-version": "2023-04-01-preview", "model-name": self._dataset},
-                headers={"Ocp-Apim-Subscription-Key": self._access.key, "Content-Type": "application/octet-stream"},
-                content=picture.path.read_bytes(),
-            )
-        except (httpx.HTTPError, OSError) as error:
-            raise WalkError(f"no answer about {picture.name}: {error}") from error
-        if answer.status_code != httpx.codes.OK:
-            raise WalkError(f"no answer about {picture.name}: {answer.status_code} {answer.text[:500]}")
-        if answer.headers["x-model-name"] != version:
-            raise WalkError(f"{picture.name} was answered by {answer.headers['x-model-name']}, not by {version}")
-        best = answer.json()["customModelResult"]["tagsResult"]["values"][0]
-        return Answer(picture.name, picture.label, best["name"], best["confidence"])
 
     def _until[T](self, probe: Callable[[], T | None]) -> T:
         """Asks again and again until the answer is something."""
-        while True:
-            try:
-                found = probe()
-            except AzureError as error:
-                raise WalkError(f"storage refused: {error}") from error
-            if found:
-                return found
+        while not (found := probe()):
             if self._clock.expired:
                 raise WalkError(self._what_hangs())
-            time.sleep(_PAUSE)
+            self._clock.pause()
+        return found
 
     def _what_hangs(self) -> str:
-        status = self.status()
+        status = self._product.status()
         said = [f"'{reason}'" for reason in status.get("decision", {}).get("reasons", ())]
-        said += [f"{problem['path']}: {problem['reason']}" for problem in status.get("problems", ())[:5]]
-        running = status.get("training")
-        said += [f"{running['version']} is {running['state']}"] if running else []
+        said += [f"{problem['path']}: {problem['reason']}" for problem in status.get("problems", ())[:_MOST_PROBLEMS]]
+        said += [
+            f"{one['version']} is {one['state']} {one['reason']}".strip() for one in status.get("versions", ())[-1:]
+        ]
         heard = "; ".join(said) or ("nothing unusual" if status else "nothing: it does not answer or knows no dataset")
         return f"the hop '{self._clock.hop}' did not end in time (--timeout gives it more). Status says: {heard}"
+
+
+def _summary(live: Mapping[str, Any]) -> str:
+    labels = ", ".join(sorted(category["name"] for category in live["categories"]))
+    return f"the COCO file has {len(live['images'])} pictures" + (f" ({labels})" if labels else "")
+
+
+def _covering(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns the newest version if it is made of all the pictures that the dataset has now."""
+    if not status.get("versions"):
+        return None
+    newest: Mapping[str, Any] = status["versions"][-1]
+    usable = sum(_count(entry) for entry in status["labels"] if not entry["needed"])
+    return newest if newest["trainPictures"] + newest["testPictures"] == usable else None
 
 
 def _count(entry: Mapping[str, Any]) -> int:

@@ -1,7 +1,7 @@
 """Pictures to start with: small parts on a table, drawn by a program so that they can be given away and made again.
 
     drawn = samples.draw("nut", seed=3)
-    samples.write_sample(Path("pictures"), per_label=24, seed=0)
+    samples.write_sample(Path("pictures"), per_label=40, seed=0)
 
 The same seed gives the same bytes with the same Pillow and NumPy on the same kind of processor.
 """

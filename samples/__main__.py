@@ -12,7 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draws and writes; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m samples", description="Draws labelled pictures of small parts.")
     parser.add_argument("folder", type=Path, help="where the label folders and coco.json go")
-    parser.add_argument("--per-label", type=int, default=24, help="pictures a label (default: 24)")
+    parser.add_argument("--per-label", type=int, default=40, help="pictures a label (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other pictures (default: 0)")
     parser.add_argument("--labels", nargs="+", default=list(LABELS), choices=LABELS, metavar="LABEL")
     args = parser.parse_args(arguments)

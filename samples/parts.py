@@ -52,8 +52,8 @@ def _tapered(u: Field, v: Field, start: tuple[float, float], r0: float, end: tup
 
 
 def washer(rng: np.random.Generator) -> Part:
-    """A flat ring; the hole takes 0.36 to 0.62 of the diameter."""
-    hole, bevel = rng.uniform(0.36, 0.62), rng.uniform(0.03, 0.09)
+    """A flat ring; the hole takes 0.52 to 0.68 of the diameter."""
+    hole, bevel = rng.uniform(0.52, 0.68), rng.uniform(0.03, 0.09)
 
     def outline(u: Field, v: Field) -> Field:
         radius: Field = np.hypot(u, v)
@@ -67,7 +67,7 @@ def washer(rng: np.random.Generator) -> Part:
 
 
 def nut(rng: np.random.Generator) -> Part:
-    """A hexagon with turned-down corners and a threaded hole of 0.46 to 0.58 of its width."""
+    """A hexagon with turned-down corners and a hole of 0.4 to 0.5 of its width across corners."""
     apothem, hole, crown = 0.866, rng.uniform(0.4, 0.5), rng.uniform(0.84, 0.9)
 
     def outline(u: Field, v: Field) -> Field:

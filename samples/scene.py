@@ -16,10 +16,10 @@ from samples.surfaces import SIDE, TEXTURES, Field
 
 LABELS = tuple(sorted(PARTS))
 WIDTH, HEIGHT = 640, 480
-TURN = math.radians(40)
+TURN = math.radians(30)
 """A part is turned at most so far either way, as by someone who lays parts down roughly in line."""
 
-_TABLE_CONTRAST, _TABLE_BRIGHTNESS = 0.45, 0.75
+_TABLE_CONTRAST, _TABLE_BRIGHTNESS = 0.4, 0.78
 
 
 @dataclass(frozen=True, slots=True)

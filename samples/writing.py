@@ -1,11 +1,13 @@
 """Writes a sample as people keep theirs: one folder a label, and one COCO file with the boxes beside them."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from samples.scene import HEIGHT, LABELS, WIDTH, Drawn, draw
+from samples.scene import HEIGHT, LABELS, WIDTH, Box, draw
 
 COCO_NAME = "coco.json"
 
@@ -37,18 +39,25 @@ def write_sample(
         raise ValueError(f"{per_label} pictures a label cannot be drawn; ask for 1 to 1,000,000")
     if seed < 0:
         raise ValueError(f"the seed is {seed}; it has to be 0 or more")
-    paths: list[Path] = []
-    coco = _Coco(labels)
+    wanted = [(label, number) for label in labels for number in range(per_label)]
     for label in labels:
         (folder / label).mkdir(parents=True, exist_ok=True)
-        for number in range(per_label):
-            drawn = draw(label, seed * 1_000_000 + number)
-            path = folder / label / f"{label}-{number:03d}.jpg"
-            path.write_bytes(drawn.jpeg())
-            coco.add(f"{label}/{path.name}", drawn)
+
+    def write(one: tuple[str, int]) -> tuple[Path, tuple[Box, ...]]:
+        label, number = one
+        drawn = draw(label, seed * 1_000_000 + number)
+        path = folder / label / f"{label}-{number:03d}.jpg"
+        path.write_bytes(drawn.jpeg())
+        return path, drawn.boxes
+
+    paths: list[Path] = []
+    coco = _Coco(labels)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy and Pillow let threads run side by side
+        for path, boxes in pool.map(write, wanted):
+            coco.add(path.relative_to(folder).as_posix(), boxes)
             paths.append(path)
             if on_picture is not None:
-                on_picture(len(paths), per_label * len(labels))
+                on_picture(len(paths), len(wanted))
     (folder / COCO_NAME).write_text(json.dumps(coco.document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return paths
 
@@ -64,11 +73,11 @@ class _Coco:
             "categories": [{"id": number, "name": label} for label, number in self._categories.items()],
         }
 
-    def add(self, name: str, drawn: Drawn) -> None:
+    def add(self, name: str, boxes: Sequence[Box]) -> None:
         """Adds a picture, called `name`, and its boxes."""
         images, annotations = self.document["images"], self.document["annotations"]
         images.append({"id": len(images) + 1, "file_name": name, "width": WIDTH, "height": HEIGHT})
-        for box in drawn.boxes:
+        for box in boxes:
             share = [box.left / WIDTH, box.top / HEIGHT, box.width / WIDTH, box.height / HEIGHT]
             annotations.append(
                 {
