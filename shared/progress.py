@@ -68,23 +68,32 @@ class Progress:
         return states
 
     def advance(self, dataset: str, name: str, *, now: datetime) -> Version | None:
-        """Take one version, which holds its dataset's token, one step further; None when it does not exist."""
+        """Take one version, which holds its dataset's token, as far as it gets now; None when it does not exist."""
         found = self._registry.version(dataset, name)
         if found is None:
             return None
         version, etag = found
-        attributes: dict[str, telemetry.Attribute] = {telemetry.DATASET: dataset, telemetry.VERSION: name}
-        with telemetry.span(version.state, parent=version.traceparent, attributes=attributes) as span:
-            try:
-                after = self._stepped(version, now=now)
-                if after != version:
-                    self._registry.save(after, etag)
-            except BlobChangedError:
-                _log.info("%s was moved by somebody else in the meantime", name)
-                return version
-            span.set_attribute(telemetry.STATE, after.state)
-        if after.state in LAST_STATES and (after.state != "promoted" or after.announced):
+        try:
+            while (after := self._traced_step(version, now=now)) != version:
+                etag = self._registry.save(after, etag)
+                came_further, version = after.state != version.state, after
+                if not came_further:
+                    break
+        except BlobChangedError:
+            _log.info("%s was moved by somebody else in the meantime", name)
+            return version
+        if version.state in LAST_STATES and (version.state != "promoted" or version.announced):
             self._registry.release(dataset, name)
+        return version
+
+    def _traced_step(self, version: Version, *, now: datetime) -> Version:
+        attributes: dict[str, telemetry.Attribute] = {
+            telemetry.DATASET: version.dataset,
+            telemetry.VERSION: version.name,
+        }
+        with telemetry.span(version.state, parent=version.traceparent, attributes=attributes) as span:
+            after = self._stepped(version, now=now)
+            span.set_attribute(telemetry.STATE, after.state)
         return after
 
     def _stepped(self, version: Version, *, now: datetime) -> Version:
