@@ -48,7 +48,7 @@ class ScriptedProduct:
     """Folds two pictures each time it is read, and goes through `statuses`, the last of which stays.
 
     Attributes:
-        asked: How often the status was read; it is the walk's clock, so that only a script without end runs out of time.
+        asked: How often the status was read. It is the walk's clock: only a script without end runs out of time.
     """
 
     folder = "parts/images/"
