@@ -9,7 +9,7 @@ from engine.learn.heads import Head
 
 FOLDS = 10
 FOLDS_OF_MANY, MANY = 5, 2000  # with many pictures fewer folds say as much in half the time
-SMALLEST, LARGEST = -8.0, 4.0  # logarithms between which the temperature lies, relative to the scores' spread
+SMALLEST, LARGEST = -8.0, 8.0  # logarithms between which the temperature lies, relative to the scores' spread
 
 
 def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

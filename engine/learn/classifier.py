@@ -91,7 +91,7 @@ class Classifier:
             ClassifierFileError: The file is missing, torn, of another schema, or inconsistent.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 facts = json.loads(stored["facts"].tobytes())
                 rule = LinearRule(stored["centre"], stored["weights"], stored["bias"])
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

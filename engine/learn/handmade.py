@@ -6,6 +6,7 @@ of a picture and of its mirror image are averaged, which was measured to help wh
 
 import functools
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,7 @@ class HandmadeBackbone:
 def stored_backbone() -> HandmadeBackbone:
     """Reads the built-in backbone from beside this module."""
     content = STORED.read_bytes()
-    with np.load(STORED, allow_pickle=False) as stored:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         dictionary = Dictionary(stored["mean"], stored["whitening"], stored["atoms"])
         balance = stored["balance"]
     digest = hashlib.sha256(f"{NAME} {VERSION} ".encode() + content).hexdigest()

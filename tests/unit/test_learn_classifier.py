@@ -1,0 +1,224 @@
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.learn.classifier import Classifier, FittedClassifier, fit_classifier
+from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
+from tests.learn_support import clouds
+
+
+class FlatBackbone:
+    """Stands for the backbone that made the features; is only asked for its facts."""
+
+    name = "flat"
+    digest = "d" * 64
+    default_head = "lda"
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+    def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+        raise NotImplementedError
+
+
+def fit(
+    features: NDArray[np.float32], targets: Sequence[int] | NDArray[np.intp], labels: Sequence[str]
+) -> FittedClassifier:
+    return fit_classifier(features, np.asarray(targets, np.intp), labels, backbone=FlatBackbone(features.shape[1]))
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    features, targets = clouds(3, 5, 12, distance=6)
+    return fit(features, targets, ("bolt", "nut", "Flügelmutter ⌀5")).classifier
+
+
+def test_two_pictures_a_label_are_enough() -> None:
+    features, targets = clouds(5, 2, 64, distance=8)
+    fitted = fit(features, targets, "abcde")
+    probabilities = fitted.classifier.predict(features)
+    assert (np.argmax(probabilities, axis=1) == targets).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert fitted.cross_validated.accuracy_top1 == 1.0
+
+
+def test_cross_validation_is_not_fooled_by_labels_that_mean_nothing() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.uniform(1, 2, (200, 300)).astype(np.float32)  # wide enough to be learnt by heart
+    targets = rng.permutation(np.arange(200) % 4)
+    fitted = fit(features, targets, "abcd")
+    assert fitted.cross_validated.accuracy_top1 < 0.4
+    fresh = fitted.classifier.predict(rng.uniform(1, 2, (100, 300)).astype(np.float32))
+    assert fresh.max(axis=1).mean() < 0.5
+
+
+def test_cross_validated_confidence_tells_the_accuracy_on_fresh_pictures() -> None:
+    features, targets = clouds(4, 300, 6, distance=1.2)
+    train, test = np.arange(1200) % 2 == 0, np.arange(1200) % 2 == 1
+    fitted = fit(features[train], targets[train], "abcd")
+    fresh = fitted.classifier.predict(features[test])
+    accuracy = float(np.mean(np.argmax(fresh, axis=1) == targets[test]))
+    assert 0.4 < accuracy < 0.97
+    assert fresh.max(axis=1).mean() == pytest.approx(accuracy, abs=0.06)
+    assert fitted.cross_validated.accuracy_top1 == pytest.approx(accuracy, abs=0.06)
+
+
+def test_more_pictures_than_features_and_fewer_both_work() -> None:
+    for each, width in ((60, 10), (4, 80)):
+        features, targets = clouds(3, each, width, distance=8)
+        assert fit(features, targets, "abc").cross_validated.accuracy_top1 > 0.9
+
+
+@pytest.mark.parametrize(
+    ("targets", "labels", "message"),
+    [
+        ([0, 0, 0, 0], ["bolt"], "there are 1 labels"),
+        ([0, 0, 0, 1], ["bolt", "nut"], "label 'nut' has 1 of 2 pictures"),
+        ([0, 0, 1, 1], ["bolt", "nut", "rod"], "label 'rod' has 0 of 2 pictures"),
+    ],
+)
+def test_too_few_pictures_are_told_with_the_label(targets: list[int], labels: list[str], message: str) -> None:
+    with pytest.raises(NotEnoughPicturesError, match=message):
+        fit(np.ones((4, 3), np.float32), targets, labels)
+
+
+@pytest.mark.parametrize("spoiled", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_refused(spoiled: float) -> None:
+    features, targets = clouds(2, 3, 4)
+    features[1, 2] = spoiled
+    with pytest.raises(ValueError, match="finite"):
+        fit(features, targets, "ab")
+
+
+def test_features_of_another_width_are_refused(classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match=re.escape("takes (n, 12)")):
+        classifier.predict(np.ones((1, 11), np.float32))
+
+
+def test_progress_never_goes_back_within_a_step_and_ends_at_the_fit() -> None:
+    told: list[tuple[str, float]] = []
+    features, targets = clouds(2, 6, 4)
+    fit_classifier(
+        features,
+        targets,
+        "ab",
+        backbone=FlatBackbone(4),
+        on_progress=lambda step, share: told.append((step, share)),
+    )
+    assert told[-1] == ("fit", 1.0)
+    for step in ("calibrate", "fit"):
+        shares = [share for name, share in told if name == step]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+
+
+def test_what_is_saved_comes_back_and_answers_the_same_to_the_bit(classifier: Classifier, tmp_path: Path) -> None:
+    classifier.save(tmp_path / "model.npz")
+    loaded = Classifier.load(tmp_path / "model.npz")
+    features, _ = clouds(3, 4, 12, seed=9)
+    assert loaded.predict(features).tobytes() == classifier.predict(features).tobytes()
+    assert (loaded.labels, loaded.backbone_digest, loaded.head) == (classifier.labels, "d" * 64, "lda")
+
+
+def test_equal_training_makes_equal_bytes_and_leaves_no_part_behind(tmp_path: Path) -> None:
+    features, targets = clouds(3, 5, 12)
+    for name in ("one", "other"):
+        fit(features.copy(), targets.copy(), ("a", "b", "c")).classifier.save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+
+
+def test_saving_replaces_the_old_file(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"old")
+    classifier.save(path)
+    assert Classifier.load(path).labels == classifier.labels
+
+
+def test_a_torn_file_is_refused_wherever_it_is_torn(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    classifier.save(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ClassifierFileError, match="train it again"):
+            Classifier.load(path)
+
+
+def test_a_flipped_byte_in_an_array_is_refused(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    classifier.save(path)
+    content = bytearray(path.read_bytes())
+    place = content.index(classifier.rule.weights.tobytes())
+    content[place + 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ClassifierFileError, match="cannot be read"):
+        Classifier.load(path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ClassifierFileError, match=re.escape("nowhere.npz")):
+        Classifier.load(tmp_path / "nowhere.npz")
+
+
+def test_a_single_array_is_no_classifier(tmp_path: Path) -> None:
+    with (tmp_path / "model.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ClassifierFileError, match="cannot be read"):
+        Classifier.load(tmp_path / "model.npz")
+
+
+def test_a_pickled_array_is_never_unpacked(classifier: Classifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, facts=np.array([{"schema": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ClassifierFileError, match="cannot be read"):
+        Classifier.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 2}, "not of schema 1"),
+        ({"labels": ["a", "a", "b"]}, "not distinct"),
+        ({"labels": ["a"]}, "fewer than two"),
+        ({"labels": ["a", "b"]}, "do not fit"),
+        ({"labels": "abc"}, "not a list of names"),
+        ({"labels": [1, 2, 3]}, "not a list of names"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": "1"}, "temperature"),
+        ({"head": "forest"}, "unknown"),
+        ({"backboneDigest": None}, "unknown"),
+        ({"weights": np.zeros((3, 12))}, "do not fit"),
+        ({"bias": np.zeros(2)}, "do not fit"),
+        ({"centre": np.full(12, np.nan)}, "not finite"),
+        ({"centre": np.zeros(12, np.float32)}, "not finite"),
+        ({"centre": np.array(["x"] * 12)}, "not finite"),
+    ],
+)
+def test_an_inconsistent_file_is_told(
+    classifier: Classifier, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "model.npz"
+    classifier.save(path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    facts = json.loads(arrays["facts"].tobytes())
+    for name, value in changes.items():
+        (arrays if name in arrays else facts)[name] = value
+    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(ClassifierFileError, match=message):
+        Classifier.load(path)
