@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.learn.backbone import Backbone
 from engine.learn.calibrate import fit_temperature, out_of_fold_scores, softmax
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
-from engine.learn.heads import HEADS, LinearRule
+from engine.learn.heads import HEADS, Head, LinearRule
 from engine.learn.metrics import Performance, measure
 
 SCHEMA = 1
@@ -139,6 +139,7 @@ def fit_classifier(
     labels: Sequence[str],
     *,
     backbone: Backbone,
+    head: Head | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> FittedClassifier:
     """Trains a classifier on all pictures; confidences come from cross-validation on the same pictures.
@@ -147,7 +148,8 @@ def fit_classifier(
         features: (n, D) as `backbone.embed` gives them.
         targets: (n,) numbers of labels, 0…k-1.
         labels: The k labels.
-        backbone: Where the features come from; names the head.
+        backbone: Where the features come from.
+        head: What is fitted; without it the backbone's own.
         on_progress: Told the name of the step and its share done, 0…1.
 
     Raises:
@@ -165,7 +167,7 @@ def fit_classifier(
         if count < MIN_PICTURES:
             raise NotEnoughPicturesError(f"label {label!r} has {count} of {MIN_PICTURES} pictures; add some")
     tell = on_progress or (lambda _step, _share: None)
-    head = HEADS[backbone.default_head]
+    head = head or HEADS[backbone.default_head]
     scores = out_of_fold_scores(head, features, targets, len(labels), lambda share: tell("calibrate", share))
     temperature = fit_temperature(scores, targets)
     tell("fit", 0.0)

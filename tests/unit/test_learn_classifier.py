@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.learn.classifier import Classifier, FittedClassifier, fit_classifier
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
+from engine.learn.heads import RidgeHead
 from tests.learn_support import clouds
 
 
@@ -222,3 +223,10 @@ def test_an_inconsistent_file_is_told(
     path.write_bytes(buffer.getvalue())
     with pytest.raises(ClassifierFileError, match=message):
         Classifier.load(path)
+
+
+def test_another_head_than_the_backbones_own_can_be_asked_for() -> None:
+    features, targets = clouds(2, 6, 8, distance=8)
+    fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(8), head=RidgeHead())
+    assert fitted.classifier.head == "ridge"
+    assert fitted.cross_validated.accuracy_top1 == 1.0
