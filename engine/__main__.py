@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 
 from engine.errors import StartError
 from engine.learn.errors import BackboneError
@@ -44,7 +45,8 @@ def _serve(chosen: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     _log.info("The engine listens on http://%s:%d", host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped in good order
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

@@ -192,7 +192,11 @@ class Store:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = _claim_folder(folder)
-        self._database = Database(folder / "engine.sqlite3")
+        try:
+            self._database = Database(folder / "engine.sqlite3")
+        except StartError:
+            self._claim.close()
+            raise
         self.datasets = Table(self._database, "datasets", Dataset, "dataset")
         self.models = Table(self._database, "models", Model, "model")
         self.evaluations = Table(self._database, "evaluations", Evaluation, "evaluation")

@@ -299,6 +299,7 @@ def engine_process(data: Path, allowed_hosts: str, **environment: str) -> Iterat
             stdout=output,
             stderr=output,
         )
+    engine: Engine | None = None
     try:
 
         def listening() -> re.Match[str] | None:
@@ -309,7 +310,8 @@ def engine_process(data: Path, allowed_hosts: str, **environment: str) -> Iterat
         assert found is not None
         engine = Engine(found[1], log, process)
         yield engine
-        engine.client.close()
     finally:
+        if engine is not None:
+            engine.client.close()
         process.kill()
         process.wait()

@@ -1,0 +1,169 @@
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from engine.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, StartError
+from engine.records import AnnotationKind, AuthenticationKind, Dataset, Evaluation, Model, ModelKind, Status
+from engine.store import Store
+
+NOW = datetime(2026, 1, 5, 10, 0, 0, 123000, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+def dataset(name: str) -> Dataset:
+    return Dataset(
+        name=name,
+        annotation_kind=AnnotationKind.CLASSIFICATION,
+        annotation_file_uris=("http://a/b.json",),
+        authentication=AuthenticationKind.SAS,
+        sealed_sas=b"\x00\xff sealed",
+        custom_properties={"a": "b"},
+        created=NOW,
+        updated=NOW,
+    )
+
+
+def model(name: str) -> Model:
+    return Model(
+        name=name,
+        kind=ModelKind.CLASSIFIER,
+        training_dataset="d",
+        test_dataset=None,
+        budget_hours=1,
+        created=NOW,
+        updated=NOW,
+    )
+
+
+def evaluation(name: str, model_name: str) -> Evaluation:
+    return Evaluation(name=name, model_name=model_name, test_dataset="d", created=NOW, updated=NOW)
+
+
+def test_what_was_stored_is_there_after_reopening(tmp_path: Path) -> None:
+    first = Store(tmp_path)
+    kept = first.datasets.add(dataset("d")), first.models.add(model("m")), first.evaluations.add(evaluation("e", "m"))
+    first.close()
+    second = Store(tmp_path)
+    assert (second.datasets.get("d"), second.models.get("m"), second.evaluations.get("e", "m")) == kept
+    second.close()
+
+
+def test_names_are_unique_and_told_apart_by_case(store: Store) -> None:
+    store.models.add(model("m"))
+    store.models.add(model("M"))
+    with pytest.raises(AlreadyExistsError):
+        store.models.add(model("m"))
+    store.evaluations.add(evaluation("e", "m"))
+    store.evaluations.add(evaluation("e", "M"))
+    with pytest.raises(AlreadyExistsError):
+        store.evaluations.add(evaluation("e", "m"))
+
+
+def test_a_change_that_raises_changes_nothing(store: Store) -> None:
+    before = store.models.add(model("m"))
+
+    def refuse(found: Model) -> Model:
+        raise InvalidRequestError("no")
+
+    with pytest.raises(InvalidRequestError):
+        store.models.change("m", refuse)
+    assert store.models.get("m") == before
+
+
+def test_a_transaction_that_raises_changes_nothing(store: Store) -> None:
+    before = store.models.add(model("m"))
+
+    def change_two() -> None:
+        with store.transaction():
+            store.models.change("m", lambda found: replace(found, status=Status.TRAINING))
+            store.models.get("unknown")
+
+    with pytest.raises(NotFoundError):
+        change_two()
+    assert store.models.get("m") == before
+
+
+def test_a_record_is_not_revised_under_a_name_that_another_one_has_now(store: Store) -> None:
+    old = store.models.add(model("m"))
+    store.models.remove("m", lambda _: None)
+    assert store.models.revise(old, lambda found: replace(found, status=Status.FAILED)) is None
+    new = store.models.add(model("m"))
+    assert new.id > old.id
+    assert store.models.revise(old, lambda found: replace(found, status=Status.FAILED)) is None
+    assert store.models.get("m") == new
+
+
+def test_pages_follow_the_order_of_addition(store: Store) -> None:
+    for name in "cabed":
+        store.models.add(model(name))
+    page, more = store.models.page(1, 3)
+    assert ([found.name for found in page], more) == (["a", "b", "e"], True)
+    assert store.models.page(4, 3)[1] is False
+
+
+def test_changes_from_many_threads_are_all_kept(store: Store) -> None:
+    store.models.add(model("m"))
+
+    def count() -> None:
+        for _ in range(20):
+            store.models.change("m", lambda found: replace(found, crashes=found.crashes + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.models.get("m").crashes == 80
+
+
+def test_records_are_searched_by_status(store: Store) -> None:
+    for name in "ab":
+        store.models.add(model(name))
+    store.models.change("b", lambda found: replace(found, status=Status.TRAINING))
+    assert [found.name for found in store.models.having(Status.NOT_STARTED)] == ["a"]
+    assert [found.name for found in store.models.having(Status.NOT_STARTED, Status.TRAINING)] == ["a", "b"]
+
+
+def test_removing_a_parent_removes_its_children_only(store: Store) -> None:
+    store.evaluations.add(evaluation("e", "m"))
+    store.evaluations.add(evaluation("e", "n"))
+    assert [removed.name for removed in store.evaluations.remove_all("m")] == ["e"]
+    with pytest.raises(NotFoundError, match="'e' of model 'm'"):
+        store.evaluations.get("e", "m")
+    assert store.evaluations.get("e", "n")
+
+
+def test_a_folder_has_one_engine_at_a_time(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="Another engine"):
+        Store(tmp_path / "data")
+
+
+def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "engine.sqlite3")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StartError, match="schema 99"):
+        Store(tmp_path)
+
+
+def test_a_stored_record_is_plain_json(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.datasets.add(dataset("d"))
+    store.close()
+    connection = sqlite3.connect(tmp_path / "engine.sqlite3")
+    record = connection.execute("SELECT record FROM datasets").fetchone()[0]
+    connection.close()
+    assert json.loads(record)["annotation_kind"] == "imageClassification"
