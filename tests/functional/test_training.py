@@ -173,7 +173,6 @@ def test_a_crash_between_the_log_and_the_record_promotes_once(world: World) -> N
     world.start()
     name = only_version(world).name
     world.engine.succeed(name, 0.8)
-    world.poll()
 
     def kill(path: str) -> None:
         if path.endswith("champion.json"):
