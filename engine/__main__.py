@@ -44,7 +44,14 @@ def _serve(chosen: argparse.Namespace) -> int:
         return 2
     host, port = listener.getsockname()[:2]
     _log.info("The engine listens on http://%s:%d", host, port)
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_keep_alive=75,  # longer than clients keep theirs, so that no poll meets a connection that just closed
+        timeout_graceful_shutdown=5,
+    )
     with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped in good order
         uvicorn.Server(config).run(sockets=[listener])
     return 0

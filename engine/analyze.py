@@ -4,7 +4,7 @@ import re
 from email.message import Message
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
+import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from engine.wire import MAX_JSON_BYTES, json_response, query_of, read_body
 
 _URL_SECONDS = 30.0
 _URL_ATTEMPTS = 2
+_FETCHES_AT_ONCE = 16
 _FORM_OVERHEAD = 65_536  # bytes that multipart's own headers may take
 
 
@@ -26,6 +27,7 @@ class Analyzer:
     def __init__(self, predictor: Predictor, fetcher: Fetcher) -> None:
         self._predictor = predictor
         self._fetcher = fetcher
+        self._fetches = anyio.CapacityLimiter(_FETCHES_AT_ONCE)  # slow stores must not hold up the other calls' threads
 
     async def analyze_image(self, request: Request) -> Response:
         """Translates a request into a prediction, and a prediction into the contract's result."""
@@ -43,7 +45,7 @@ class Analyzer:
         media_type = request.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip().lower()
         if media_type in ("application/json", "application/json-patch+json"):
             body = parse_body(await read_body(request, MAX_JSON_BYTES, "The request body"), UrlBody)
-            return await run_in_threadpool(self._fetch, body.url)
+            return await anyio.to_thread.run_sync(self._fetch, body.url, limiter=self._fetches)
         if media_type == "multipart/form-data":
             form = await read_body(request, MAX_BYTES + _FORM_OVERHEAD, "The picture")
             return first_file(form, request.headers["Content-Type"])

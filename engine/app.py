@@ -11,13 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from engine.access import AllowedHosts
 from engine.analyze import Analyzer
 from engine.catalog import Catalog
 from engine.endpoints import Endpoints
 from engine.errors import RequestError
-from engine.fetch import AllowedHosts, Fetcher
-from engine.jobs import JobPlace, Jobs
+from engine.fetch import Fetcher
+from engine.jobs import Jobs
 from engine.learn.backbone import load_backbone
+from engine.orders import JobPlace, Orders
 from engine.predictor import Predictor
 from engine.sealing import Sealer
 from engine.settings import Settings
@@ -55,7 +57,7 @@ def build_app(
     sealer = Sealer(settings.secret.get_secret_value())
     place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds)
     tracer = tracer_of(provider)
-    jobs = Jobs(store, sealer, place, workers=settings.workers, clock=clock, tracer=tracer)
+    jobs = Jobs(store, Orders(store, sealer, place), place, workers=settings.workers, clock=clock, tracer=tracer)
     predictor = Predictor(store, place, backbone)
     fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts))
 

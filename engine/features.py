@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.access import Access
 from engine.coco import CORRUPT, Example
 from engine.errors import (
     ChangedError,
@@ -22,7 +23,7 @@ from engine.errors import (
     PictureError,
     UnreachableError,
 )
-from engine.fetch import Access, Fetcher
+from engine.fetch import Fetcher
 from engine.images import MAX_BYTES, TRAINING, decode_picture
 from engine.learn.backbone import Backbone
 
@@ -127,8 +128,10 @@ class Embedder:
         return sha256, known
 
     def _read(self, example: Example, access: Access) -> bytes:
+        # A recorded digest settles what the bytes must be; their ETag changes when the same bytes are uploaded again.
+        etag = None if example.sha256 is not None else example.etag
         try:
-            return self._fetcher.read(example.url, limit=MAX_BYTES, access=access, etag=example.etag)
+            return self._fetcher.read(example.url, limit=MAX_BYTES, access=access, etag=etag)
         except (MissingError, ChangedError) as exc:
             raise JobError(CORRUPT, f"{example.title}: {exc} Take a new snapshot and train again.") from exc
         except (UnreachableError, ForbiddenError) as exc:

@@ -6,15 +6,13 @@ to an address that was checked, so a name that resolves differently a moment lat
 """
 
 import ipaddress
-import re
 import socket
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Callable
 
 import httpx
 
+from engine.access import ANONYMOUS, Access, AllowedHosts, port_of, shown
 from engine.errors import (
     ChangedError,
     FetchError,
@@ -28,9 +26,6 @@ from engine.errors import (
 ATTEMPTS = 5
 FIRST_WAIT = 0.25  # seconds; doubled after each attempt
 LONGEST_WAIT = 10.0  # seconds
-_ENTRY = re.compile(r"(?P<host>\*|(?:\*\.)?[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_LAST_PORT = 65_535
 
 type Resolve = Callable[[str, int], list[str]]
 
@@ -39,79 +34,6 @@ def resolve_addresses(host: str, port: int) -> list[str]:
     """Returns the IP addresses of a host, in the order in which to try them."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def shown(url: str) -> str:
-    """Returns a URL as it may be logged or answered: no query, no user, no fragment."""
-    return re.sub(r"^([a-z]+://)[^/]*@", r"\1", re.split(r"[?#]", url, maxsplit=1)[0], flags=re.IGNORECASE)[:500]
-
-
-@dataclass(frozen=True, slots=True)
-class AllowedHosts:
-    """The hosts from which URLs may be read: pairs of host (or `*.suffix`, or `*`) and port, None for any port."""
-
-    entries: tuple[tuple[str, int | None], ...]
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads a comma-separated list of `host`, `host:port`, `*.suffix`, `*`.
-
-        Raises:
-            ValueError: An entry is none of these.
-        """
-        entries = []
-        for piece in filter(None, (piece.strip().lower() for piece in text.split(","))):
-            match = _ENTRY.fullmatch(piece)
-            if match is None:
-                raise ValueError(f"'{piece}' is not a host, host:port or *.suffix")
-            entries.append((match["host"].strip("[]"), int(match["port"]) if match["port"] else None))
-        return cls(tuple(entries))
-
-    def admit(self, url: httpx.URL) -> bool:
-        """Returns whether the URL may lead to a private address.
-
-        Raises:
-            RefusedUrlError: The URL may not be read at all.
-        """
-        if url.scheme not in _DEFAULT_PORTS or not url.host:
-            raise RefusedUrlError(f"{shown(str(url))} is not an http or https URL.")
-        if url.userinfo:
-            raise RefusedUrlError(f"{shown(str(url))} carries a user name; pass a SAS instead.")
-        port = url.port or _DEFAULT_PORTS[url.scheme]
-        if port > _LAST_PORT:  # sockets would take it modulo 65,536
-            raise RefusedUrlError(f"{shown(str(url))} names port {port}; the last one is {_LAST_PORT}.")
-        hosts = [host for host, only in self.entries if only in (None, port)]
-        if url.host in hosts:
-            return True
-        if any(host == "*" or (host.startswith("*.") and url.host.endswith(host[1:])) for host in hosts):
-            return False
-        raise RefusedUrlError(
-            f"{shown(str(url))} is not on an allowed host. "
-            f"If the engine may read from it, add '{url.host}' or '{url.host}:{port}' to ENGINE_ALLOWED_HOSTS."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a data set's URLs are read: anonymously, or with a SAS that is sent to the annotation files' origins only."""
-
-    sas: str | None = field(default=None, repr=False)
-    origins: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, annotation_file_uris: Iterable[str], sas: str | None) -> Self:
-        """Binds a SAS to the origins of the annotation files, so that no other host ever sees it."""
-        return cls(sas, frozenset(_origin(httpx.URL(uri)) for uri in annotation_file_uris))
-
-    def sign(self, url: httpx.URL) -> httpx.URL:
-        """Returns the URL with the SAS when it lies on one of the origins."""
-        if self.sas is None or _origin(url) not in self.origins:
-            return url
-        query = "&".join(filter(None, (url.query.decode(), self.sas)))
-        return url.copy_with(query=query.encode())
-
-
-ANONYMOUS = Access()
 
 
 class GuardedTransport(httpx.BaseTransport):
@@ -152,7 +74,7 @@ class GuardedTransport(httpx.BaseTransport):
 
     def _checked_addresses(self, url: httpx.URL, *, private: bool) -> list[str]:
         try:
-            addresses = self._resolve(url.host, url.port or _DEFAULT_PORTS[url.scheme])
+            addresses = self._resolve(url.host, port_of(url))
         except (OSError, UnicodeError) as exc:  # the latter for a name that cannot be one
             raise UnreachableError(f"The host of {shown(str(url))} is not known: {exc}.") from exc
         if not private and not all(_is_public(address) for address in addresses):
@@ -262,7 +184,3 @@ def _check_answer(url: str, response: httpx.Response) -> None:
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     return ip.is_global and not ip.is_multicast
-
-
-def _origin(url: httpx.URL) -> str:
-    return f"{url.scheme}://{url.host}:{url.port or _DEFAULT_PORTS.get(url.scheme, 0)}"

@@ -13,11 +13,12 @@ from typing import IO
 import msgspec
 import numpy as np
 
+from engine.access import Access, AllowedHosts, shown
 from engine.artifacts import Manifest, classifier_path, flush, write_manifest
 from engine.coco import CORRUPT, labelled_pictures, parse_coco
 from engine.errors import FetchError, ForbiddenError, JobError, UnreachableError
 from engine.features import EmbeddedSet, Embedder, FeatureCache
-from engine.fetch import Access, AllowedHosts, Fetcher, shown
+from engine.fetch import Fetcher
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import Classifier, fit_classifier
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError

@@ -5,11 +5,12 @@ only computes and reports. What an engine that died left unfinished is queued ag
 deterministic, so a repeated job gives the same model.
 """
 
+import logging
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,41 +19,17 @@ from opentelemetry.trace import Tracer
 
 from engine.artifacts import publish
 from engine.errors import JobError, SealError
-from engine.messages import DatasetSource, Done, EvaluateRequest, Failed, JobRequest, TrainRequest
+from engine.messages import Done, Failed, JobRequest
+from engine.orders import JobPlace, Orders, Work, job_key
 from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, settled_evaluation, settled_model
 from engine.processes import JobProcess
-from engine.records import AnnotationKind, Evaluation, Failure, Model, ModelKind, Status
-from engine.sealing import Sealer
+from engine.records import Evaluation, Failure, Model, Status
 from engine.store import Store
 from engine.telemetry import DATASET, EVALUATION, MODEL, JobTrace
 
-type Work = Model | Evaluation
+_PAUSE = 5.0  # seconds
 
-
-@dataclass(frozen=True, slots=True)
-class JobPlace:
-    """Where jobs find and leave things.
-
-    Attributes:
-        data: The engine's data folder.
-        backbone: Folder of the backbone, None for the built-in one.
-        allowed_hosts: ENGINE_ALLOWED_HOSTS as it was given.
-        hour_seconds: Length of an hour of budget; shorter in tests.
-    """
-
-    data: Path
-    backbone: Path | None
-    allowed_hosts: str
-    hour_seconds: float = 3600.0
-
-    @property
-    def work(self) -> Path:
-        """Folder of what is not finished."""
-        return self.data / "work"
-
-    def model(self, name: str) -> Path:
-        """Folder of a finished model."""
-        return self.data / "models" / name
+_log = logging.getLogger(__name__)
 
 
 class Jobs:
@@ -61,7 +38,7 @@ class Jobs:
     def __init__(
         self,
         store: Store,
-        sealer: Sealer,
+        orders: Orders,
         place: JobPlace,
         *,
         workers: int,
@@ -69,7 +46,7 @@ class Jobs:
         tracer: Tracer,
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._orders = orders
         self._place = place
         self._clock = clock
         self._tracer = tracer
@@ -103,7 +80,7 @@ class Jobs:
     def interrupt(self, work: Work) -> None:
         """Kills the process of a job, if it has one; its record is settled by whoever waits for the process."""
         with self._changed:
-            process = self._running.get(_key(work))
+            process = self._running.get(job_key(work))
         if process is not None:
             process.kill()
 
@@ -125,8 +102,15 @@ class Jobs:
             thread.join()
 
     def _serve(self) -> None:
-        while (work := self._next()) is not None:
-            self._run(work)
+        while not self._stopping:
+            try:
+                work = self._next()
+                if work is not None:
+                    self._run(work)
+            except (OSError, sqlite3.Error):
+                _log.exception("The store or the disk refused; what was interrupted is resumed by the next start.")
+                with self._changed:
+                    self._changed.wait(_PAUSE)
 
     def _next(self) -> Work | None:
         with self._changed:
@@ -157,21 +141,23 @@ class Jobs:
         started = time.monotonic()
         outcome: Outcome
         try:
-            outcome = self._process(work, self._request(work), trace)
+            outcome = self._process(work, self._orders.request(work), trace)
         except JobError as exc:
             outcome = Failed(exc.code, exc.message)
         except SealError as exc:
             outcome = Failed("unknown", str(exc))
+        except OSError as exc:
+            outcome = Failed("unknown", f"The job process could not be started ({exc.strerror}). Train again later.")
         failure = self._settle(work, outcome, time.monotonic() - started)
         trace.end(failure.code if failure else None)
 
     def _process(self, work: Work, request: JobRequest, trace: JobTrace) -> Outcome:
         budget = work.budget_hours if isinstance(work, Model) else EVALUATION_HOURS
-        output = self._place.work / _key(work)
+        output = self._place.work / job_key(work)
         shutil.rmtree(output, ignore_errors=True)
         with JobProcess(request, seconds=budget * self._place.hour_seconds) as process:
             with self._changed:
-                self._running[_key(work)] = process
+                self._running[job_key(work)] = process
                 stopping = self._stopping
             # A cancellation or a stop that came before the process was known has found nothing to kill.
             if stopping or not self._is_wanted(work):
@@ -180,38 +166,8 @@ class Jobs:
                 return process.wait(lambda progress: trace.enter(progress.stage))
             finally:
                 with self._changed:
-                    del self._running[_key(work)]
-
-    def _request(self, work: Work) -> JobRequest:
-        task: TrainRequest | EvaluateRequest
-        if isinstance(work, Model):
-            test = None if work.test_dataset is None else self._source(work.test_dataset)
-            task = TrainRequest(self._source(work.training_dataset), test, str(self._place.work / _key(work)))
-        else:
-            folder = self._place.model(work.model_name)
-            task = EvaluateRequest(self._source(work.test_dataset), work.model_name, str(folder))
-        return JobRequest(
-            task=task,
-            lock=str(self._place.data / "locks" / f"{_key(work)}.lock"),
-            features=str(self._place.data / "features"),
-            backbone=None if self._place.backbone is None else str(self._place.backbone),
-            allowed_hosts=self._place.allowed_hosts,
-        )
-
-    def _source(self, name: str) -> DatasetSource:
-        dataset = self._store.datasets.find(name)
-        if dataset is not None and dataset.annotation_kind is not AnnotationKind.CLASSIFICATION:
-            raise JobError(
-                "incorrectModelKind",
-                f"Data set '{name}' is of kind {dataset.annotation_kind}, the model is a {ModelKind.CLASSIFIER}. "
-                f"Use a data set of kind {AnnotationKind.CLASSIFICATION}.",
-            )
-        if dataset is None:
-            raise JobError(
-                "datasetNotFound", f"Data set '{name}' was deleted before the job started. Register it again."
-            )
-        sas = None if dataset.sealed_sas is None else self._sealer.open(dataset.sealed_sas, dataset.name)
-        return DatasetSource(name, dataset.annotation_file_uris, sas)
+                    del self._running[job_key(work)]
+                Path(request.lock).unlink(missing_ok=True)
 
     def _settle(self, work: Work, outcome: Outcome, seconds: float) -> Failure | None:
         """Writes down how a job ended; the model's folder is in its place before its record says so."""
@@ -220,9 +176,12 @@ class Jobs:
         if isinstance(work, Evaluation):
             settled = self._store.evaluations.revise(work, lambda now: settled_evaluation(now, outcome, self._clock()))
             return settled.error if settled else None
-        output, place = self._place.work / _key(work), self._place.model(work.name)
+        output, place = self._place.work / job_key(work), self._place.model(work.name)
         if isinstance(outcome, Done):
-            publish(output, place)
+            try:
+                publish(output, place)
+            except OSError as exc:
+                outcome = Failed("unknown", f"The model could not be stored ({exc.strerror}). Is ENGINE_DATA full?")
         model = self._store.models.revise(work, lambda now: settled_model(now, outcome, seconds, self._clock()))
         if model is None or model.status is not Status.SUCCEEDED:
             shutil.rmtree(place, ignore_errors=True)
@@ -241,7 +200,3 @@ class Jobs:
             return JobTrace(self._tracer, "train_model", work.traceparent, attributes)
         attributes = {MODEL: work.model_name, EVALUATION: work.name, DATASET: work.test_dataset}
         return JobTrace(self._tracer, "evaluate_model", work.traceparent, attributes)
-
-
-def _key(work: Work) -> str:
-    return f"{type(work).__name__.lower()}-{work.id}"

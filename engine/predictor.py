@@ -14,10 +14,10 @@ from PIL import Image
 from engine.artifacts import classifier_path
 from engine.errors import NotFoundError, NotReadyError
 from engine.images import PREDICTION, decode_picture
-from engine.jobs import JobPlace
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
 from engine.learn.errors import ClassifierFileError
+from engine.orders import JobPlace
 from engine.records import Status
 from engine.store import Store
 

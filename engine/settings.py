@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.access import AllowedHosts
 from engine.errors import StartError
-from engine.fetch import AllowedHosts
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.access import ANONYMOUS, Access, AllowedHosts, shown
 from engine.errors import (
     ChangedError,
     FetchError,
@@ -16,7 +17,7 @@ from engine.errors import (
     TooLargeError,
     UnreachableError,
 )
-from engine.fetch import ANONYMOUS, ATTEMPTS, LONGEST_WAIT, Access, AllowedHosts, Fetcher, shown
+from engine.fetch import ATTEMPTS, LONGEST_WAIT, Fetcher
 from tests.engine_support import PictureStore, etag_of
 
 NAMES = {

@@ -113,7 +113,10 @@ def test_the_same_pictures_give_the_same_bytes_in_any_order_of_the_file(
         (lambda picture: dataclasses.replace(picture, content=draw_part("nut", 1, size=(9, 60))), "9 x 60"),
         (lambda picture: dataclasses.replace(picture, content=b""), "0 bytes"),
         (lambda picture: dataclasses.replace(picture, facts={"sha256": "0" * 64}), "sha256"),
-        (lambda picture: dataclasses.replace(picture, facts={"etag": '"old"'}), "no longer what was recorded"),
+        (
+            lambda picture: dataclasses.replace(picture, facts={"etag": '"old"', "sha256": None}),
+            "no longer what was recorded",
+        ),
         (lambda picture: dataclasses.replace(picture, facts={"absolute_url": "http://elsewhere/a"}), "ALLOWED_HOSTS"),
     ],
     ids=["text", "truncated", "too small", "empty", "other bytes", "other etag", "other host"],
@@ -123,11 +126,17 @@ def test_a_picture_that_cannot_be_used_is_named(
 ) -> None:
     name = "spoilt-" + request.node.callspec.id.replace(" ", "-")
     pictures = parts(first_seed=40)
-    pictures[4] = spoil(dataclasses.replace(pictures[4], content=draw_part("nut", 1000 + len(name))))
+    pictures[4] = spoil(dataclasses.replace(pictures[4], content=draw_part("nut", sum(name.encode()))))
     error = failure(engine, name, store.put_dataset(name, pictures))
     assert error["code"] == "datasetCorrupt"
     assert f"image 5 ('{name}/5.jpg')" in error["message"]
     assert word in error["message"]
+
+
+def test_the_same_bytes_under_a_new_etag_are_the_recorded_picture(engine: Engine, store: PictureStore) -> None:
+    pictures = [dataclasses.replace(picture, facts={"etag": '"old"'}) for picture in parts(first_seed=45)]
+    engine.register("again-uploaded", store.put_dataset("again-uploaded", pictures))
+    engine.trained("again-uploaded", "again-uploaded")
 
 
 def test_a_picture_that_is_gone_is_named(engine: Engine, store: PictureStore) -> None:
@@ -251,6 +260,18 @@ def test_a_model_whose_files_are_damaged_is_told(engine: Engine, store: PictureS
     answer = engine.call("POST", "imageanalysis:analyze", params=params, content=draw_part("nut", 1))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "ModelUnreadable")
     assert str(data) not in answer.text
+
+
+def test_a_model_that_cannot_be_stored_fails_and_the_next_job_runs(store: PictureStore, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    uri = store.put_dataset("unstored", parts())
+    with engine_in_process(data, store.host) as engine:
+        (data / "models").write_text("a file where the folder should be")
+        error = failure(engine, "unstored", uri)
+        assert (error["code"], "could not be stored" in error["message"]) == ("unknown", True)
+        (data / "models").unlink()
+        engine.trained("stored", "unstored")
+    assert list((data / "locks").iterdir()) == []
 
 
 def test_a_job_belongs_to_the_trace_of_the_call_that_started_it(

@@ -1,0 +1,89 @@
+"""Turns a record into the request that its job process gets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import JobError
+from engine.messages import DatasetSource, EvaluateRequest, JobRequest, TrainRequest
+from engine.records import AnnotationKind, Evaluation, Model, ModelKind
+from engine.sealing import Sealer
+from engine.store import Store
+
+type Work = Model | Evaluation
+
+
+def job_key(work: Work) -> str:
+    """The name of a record's job, in paths: its id, because names may come back."""
+    return f"{type(work).__name__.lower()}-{work.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlace:
+    """Where jobs find and leave things.
+
+    Attributes:
+        data: The engine's data folder.
+        backbone: Folder of the backbone, None for the built-in one.
+        allowed_hosts: ENGINE_ALLOWED_HOSTS as it was given.
+        hour_seconds: Length of an hour of budget; shorter in tests.
+    """
+
+    data: Path
+    backbone: Path | None
+    allowed_hosts: str
+    hour_seconds: float = 3600.0
+
+    @property
+    def work(self) -> Path:
+        """Folder of what is not finished."""
+        return self.data / "work"
+
+    def model(self, name: str) -> Path:
+        """Folder of a finished model."""
+        return self.data / "models" / name
+
+
+class Orders:
+    """Looks up what a job needs when it starts, and not before: until then a data set may still be changed."""
+
+    def __init__(self, store: Store, sealer: Sealer, place: JobPlace) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._place = place
+
+    def request(self, work: Work) -> JobRequest:
+        """Returns the request for a record's job.
+
+        Raises:
+            JobError: A data set is gone or of another kind.
+            SealError: A data set's SAS cannot be opened.
+        """
+        task: TrainRequest | EvaluateRequest
+        if isinstance(work, Model):
+            test = None if work.test_dataset is None else self._source(work.test_dataset)
+            task = TrainRequest(self._source(work.training_dataset), test, str(self._place.work / job_key(work)))
+        else:
+            folder = self._place.model(work.model_name)
+            task = EvaluateRequest(self._source(work.test_dataset), work.model_name, str(folder))
+        return JobRequest(
+            task=task,
+            lock=str(self._place.data / "locks" / f"{job_key(work)}.lock"),
+            features=str(self._place.data / "features"),
+            backbone=None if self._place.backbone is None else str(self._place.backbone),
+            allowed_hosts=self._place.allowed_hosts,
+        )
+
+    def _source(self, name: str) -> DatasetSource:
+        dataset = self._store.datasets.find(name)
+        if dataset is None:
+            raise JobError(
+                "datasetNotFound", f"Data set '{name}' was deleted before the job started. Register it again."
+            )
+        if dataset.annotation_kind is not AnnotationKind.CLASSIFICATION:
+            raise JobError(
+                "incorrectModelKind",
+                f"Data set '{name}' is of kind {dataset.annotation_kind}, the model is a {ModelKind.CLASSIFIER}. "
+                f"Use a data set of kind {AnnotationKind.CLASSIFICATION}.",
+            )
+        sas = None if dataset.sealed_sas is None else self._sealer.open(dataset.sealed_sas, dataset.name)
+        return DatasetSource(name, dataset.annotation_file_uris, sas)
