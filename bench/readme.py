@@ -10,7 +10,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results" / "accuracy"
 README: Final = ROOT / "README.md"
-SHOWN: Final = {"handmade-1.ridge": "built-in", "mobilenet_v2.lda": "mobilenet_v2", "mobilenet_v1.lda": "mobilenet_v1"}
+SHOWN: Final = {"handmade-1.lda": "built-in", "mobilenet_v2.lda": "mobilenet_v2", "mobilenet_v1.lda": "mobilenet_v1"}
 _PLACE: Final = re.compile(r"(<!-- accuracy -->\n).*?(<!-- /accuracy -->)", re.DOTALL)
 
 
