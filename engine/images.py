@@ -15,6 +15,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")  # MPO is read as
 MAX_BYTES = 20_971_520
 MAX_PIXELS = 150_000_000  # about 450 MB as RGB; a decompression bomb has more
 WORKING_SIDE = 2_048  # no backbone looks closer; larger pictures are reduced while they are decoded
+_AVERAGED_MODES = ("L", "LA", "RGB", "RGBA", "CMYK")  # whose pixels may be averaged, unlike palette entries
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _BROKEN = (
     OSError,  # includes UnidentifiedImageError and truncation
@@ -73,14 +74,15 @@ def decode_picture(content: bytes, limits: SideLimits) -> Picture:
             width, height = image.size
             if image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
                 width, height = height, width
-            image.draft("RGB", _reduced(image.size))  # lets a JPEG be decoded at a fraction of its size
+            if image.mode in _AVERAGED_MODES:
+                _reduce(image)  # first of all: a JPEG is then decoded at a fraction of its size, and memory stays small
             flat = _over_white(ImageOps.exif_transpose(image))
     except _BROKEN as exc:
         raise PictureFormatError(
             f"The bytes are not a picture that can be decoded ({_brief(exc)}). "
             f"Use a whole JPEG, PNG, BMP, GIF, TIFF, WebP or ICO file."
         ) from exc
-    flat.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    _reduce(flat)
     return Picture(np.asarray(flat), width, height)
 
 
@@ -96,9 +98,9 @@ def _check_size(size: tuple[int, int], limits: SideLimits) -> None:
         )
 
 
-def _reduced(size: tuple[int, int]) -> tuple[int, int]:
-    ratio = min(1.0, WORKING_SIDE / max(size))
-    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
+def _reduce(image: Image.Image) -> None:
+    """Makes an image fit into WORKING_SIDE squared, in place; a smaller one stays as it is."""
+    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
 
 
 def _over_white(image: Image.Image) -> Image.Image:
