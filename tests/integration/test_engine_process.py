@@ -112,6 +112,12 @@ def test_a_stopped_engine_ends_cleanly_and_the_next_one_resumes(
             assert engine.wait(f"models/{name}")["status"] == "succeeded"
 
 
+def test_an_answer_does_not_wait_for_nagle(store: PictureStore, data: Path) -> None:
+    with engine_process(data, store.host) as engine:
+        took = sorted(engine.client.get("/healthz").elapsed.total_seconds() for _ in range(21))
+    assert took[10] < 0.03  # the delay is 0.04 s
+
+
 def test_two_engines_do_not_share_a_folder(store: PictureStore, data: Path) -> None:
     with engine_process(data, store.host) as engine:
         assert engine.process is not None
