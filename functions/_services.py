@@ -1,11 +1,14 @@
 """The one composition root: settings in, the domain's objects out, at the first call and never on import."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Final
 
+import azure.functions as func
 import httpx
 
 from shared import telemetry
@@ -80,6 +83,14 @@ def services() -> Services:
     """
     with _making:
         return _make()
+
+
+@contextmanager
+def hop(name: str, context: func.Context) -> Iterator[Services]:
+    """Open the span of a function, in the trace that its event came with; give the services."""
+    found = services()  # first: it sets telemetry up
+    with telemetry.span(name, parent=context.trace_context.trace_parent):
+        yield found
 
 
 @cache

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from functions._http import answers_errors, json_response
-from functions._services import services
-from shared.telemetry import span
+from functions._services import hop
 
 blueprint = func.Blueprint()
 
@@ -16,5 +15,5 @@ blueprint = func.Blueprint()
 @answers_errors
 def status(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Report every dataset: pictures, labels, problems, decision, training, champion, versions."""
-    with span("status", parent=context.trace_context.trace_parent):
-        return json_response(services().status.report(now=datetime.now(UTC)))
+    with hop("status", context) as services:
+        return json_response(services.status.report(now=datetime.now(UTC)))

@@ -3,9 +3,7 @@
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from functions._services import services
-from shared.layout import path_of_subject
-from shared.telemetry import span
+from functions._services import hop
 
 blueprint = func.Blueprint()
 
@@ -19,29 +17,29 @@ blueprint = func.Blueprint()
 )
 def rebuild_dataset(blob: BlobClient, context: func.Context) -> None:
     """Look at a blob that was written and fold it into its dataset's COCO file."""
-    with span("rebuild_dataset", parent=context.trace_context.trace_parent):
-        services().datasets.notice(blob.blob_name)
+    with hop("rebuild_dataset", context) as services:
+        services.datasets.notice(blob.blob_name)
 
 
 @blueprint.function_name("forget_image")
 @blueprint.event_grid_trigger(arg_name="event")
 def forget_image(event: func.EventGridEvent, context: func.Context) -> None:
     """Take a blob that was deleted out of its dataset's COCO file."""
-    with span("forget_image", parent=context.trace_context.trace_parent):
-        services().datasets.forget(path_of_subject(event.subject))
+    with hop("forget_image", context) as services:
+        services.datasets.forget_subject(event.subject)
 
 
 @blueprint.function_name("fold_changes")
 @blueprint.timer_trigger(arg_name="timer", schedule="%FOLD_SCHEDULE%")
 def fold_changes(timer: func.TimerRequest, context: func.Context) -> None:
     """Fold changes that an earlier, killed fold left in the queue."""
-    with span("fold_changes", parent=context.trace_context.trace_parent):
-        services().datasets.fold()
+    with hop("fold_changes", context) as services:
+        services.datasets.fold()
 
 
 @blueprint.function_name("reconcile")
 @blueprint.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=True)
 def reconcile(timer: func.TimerRequest, context: func.Context) -> None:
     """Compare the container with the COCO files and fold what no event told."""
-    with span("reconcile", parent=context.trace_context.trace_parent):
-        services().datasets.reconcile()
+    with hop("reconcile", context) as services:
+        services.datasets.reconcile()

@@ -3,8 +3,7 @@
 import azure.functions as func
 
 from functions._http import answers_errors
-from functions._services import services
-from shared.telemetry import span
+from functions._services import hop
 
 blueprint = func.Blueprint()
 
@@ -16,8 +15,8 @@ blueprint = func.Blueprint()
 @answers_errors
 def predict(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Proxy Analyze Image to the engine, with the model that the registry names."""
-    with span("predict", parent=context.trace_context.trace_parent):
-        answer = services().prediction.analyze(
+    with hop("predict", context) as services:
+        answer = services.prediction.analyze(
             headers={name.lower(): value for name, value in req.headers.items()},
             query=dict(req.params),
             body=req.get_body(),

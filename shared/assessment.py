@@ -6,10 +6,10 @@ from datetime import datetime
 from shared.cocofile import CocoFile, LiveDataset
 from shared.dataset_config import read_config
 from shared.errors import InvalidRequestError
-from shared.policy import Decision, LastTraining, Rules, Situation, decide
+from shared.policy import Decision, LastTraining, Rules, Situation, decide, ready_labels
 from shared.promotions import Promotion, PromotionLog
-from shared.registry import LAST_STATES, Registry, Token, Version
-from shared.snapshot import Stock, take_stock
+from shared.registry import FAILED_STATES, LAST_STATES, Registry, Token, Version
+from shared.snapshot import Stock, snapshot_digest, take_stock
 from shared.storage import BlobContainer
 
 
@@ -75,12 +75,15 @@ class Assessor:
     ) -> Decision:
         if live is None:
             return Decision(False, ("no picture was seen yet",), ())
+        last = _last_training(versions)
+        digest = snapshot_digest(stock, ready_labels(rules, stock.labels), live.pinned_test)
         situation = Situation(
             labels=stock.labels,
             changes=live.changes,
             last_change_at=live.last_modified,
+            same_snapshot=last is not None and last.digest == digest,
             in_flight=token.version,
-            last=_last_training(versions),
+            last=last,
             has_champion=champion is not None,
         )
         return decide(rules, situation, now=now)
@@ -91,11 +94,13 @@ def _last_training(versions: tuple[Version, ...]) -> LastTraining | None:
     if not ended:
         return None
     last = ended[-1]
+    failed = [version for version in ended if version.digest == last.digest and version.state in FAILED_STATES]
     return LastTraining(
         version=last.name,
+        digest=last.digest,
         changes=last.changes,
         ended_at=last.updated_at,
-        failed=last.state in ("failed", "timedOut"),
-        attempts=last.attempt,
+        failed=last.state in FAILED_STATES,
+        attempts=len(failed),
         reason=last.reason,
     )

@@ -1,9 +1,17 @@
 """The change queue: hints that a path may have changed. A change is a hint, never an order (design §3)."""
 
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
 import msgspec
 
-from shared import limits
+from shared import layout, limits
+from shared.layout import PicturePath
 from shared.pictures import Facts
+from shared.storage import QueueMessage
+
+_log = logging.getLogger("darkroom.changes")
 
 
 class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,3 +42,29 @@ def decode_change(body: str) -> ChangeRecord | None:
         return msgspec.json.decode(body, type=ChangeRecord)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return None
+
+
+class ChangeBatch:
+    """Messages grouped by the dataset they speak of; None stands for paths that no dataset owns."""
+
+    def __init__(self, messages: Sequence[QueueMessage]) -> None:
+        self.groups: dict[str | None, list[ChangeRecord]] = defaultdict(list)
+        self._messages: dict[str | None, list[QueueMessage]] = defaultdict(list)
+        for message in messages:
+            record = decode_change(message.body)
+            where = layout.parse_picture_path(record.path) if record else None
+            dataset = where.dataset if isinstance(where, PicturePath) else None
+            self._messages[dataset].append(message)
+            if record is None:
+                _log.error("dropped message %s of the queue, which is none of ours: %.200s", message.id, message.body)
+            else:
+                self.groups[dataset].append(record)
+
+    @property
+    def finished(self) -> list[QueueMessage]:
+        """The messages that may be deleted."""
+        return [message for group in self._messages.values() for message in group]
+
+    def keep(self, dataset: str | None) -> None:
+        """Let the messages of a dataset come back."""
+        self._messages.pop(dataset, None)

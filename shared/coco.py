@@ -14,6 +14,7 @@ from shared.errors import BrokenFileError
 from shared.pictures import Facts
 
 SCHEMA: Final = 1
+REMEDY: Final = "Delete the file; `reconcile` builds it anew."
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,9 +113,7 @@ def decode(data: bytes) -> Document:
     try:
         document = msgspec.json.decode(data, type=Document)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise BrokenFileError(
-            f"the live COCO file is not valid: {error}. Delete it; `reconcile` builds it anew."
-        ) from error
+        raise BrokenFileError(f"the live COCO file is not valid: {error}. {REMEDY}") from error
     if document.info.schema != SCHEMA:
         raise BrokenFileError(
             f"the live COCO file has schema {document.info.schema}; this version reads {SCHEMA}. Update Darkroom."
@@ -128,10 +127,16 @@ def encode(document: Document) -> bytes:
 
 
 def pictures_of(document: Document) -> list[Picture]:
-    """Join images with their labels, in the order of their paths."""
+    """Join images with their labels, in the order of their paths.
+
+    Raises:
+        BrokenFileError: A label's category is missing.
+    """
     names = {category.id: category.name for category in document.categories}
     labels = defaultdict(list)
     for annotation in document.annotations:
+        if annotation.category_id not in names:
+            raise BrokenFileError(f"annotation {annotation.id} of the live COCO file names no category. {REMEDY}")
         labels[annotation.image_id].append(names[annotation.category_id])
     return [
         Picture(

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared import layout
-from shared.errors import BlobNotFoundError, InvalidRequestError
+from shared.errors import BlobNotFoundError, BlobTooLargeError, InvalidRequestError
 from shared.policy import Rules
 from shared.storage import BlobContainer
 
@@ -58,6 +58,8 @@ def read_config(training: BlobContainer, dataset: str) -> DatasetConfig:
         return DatasetConfig.model_validate_json(training.read(path, max_bytes=1_000_000).data)
     except BlobNotFoundError:
         return DatasetConfig()
+    except BlobTooLargeError as error:
+        raise InvalidRequestError(f"'{path}' is no configuration: {error}. Correct it and upload it again.") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -109,13 +109,11 @@ class VisionRefusedError(VisionError):
 
     Attributes:
         status: The HTTP status.
-        engine_code: ``error.code`` of the answer.
     """
 
-    def __init__(self, message: str, *, status: int, engine_code: str, inner_code: str | None = None) -> None:
+    def __init__(self, message: str, *, status: int, inner_code: str | None = None) -> None:
         super().__init__(message, inner_code=inner_code)
         self.status = status
-        self.engine_code = engine_code
 
 
 class AnnouncementError(DarkroomError):
@@ -132,7 +130,6 @@ HTTP_STATUS: Final[dict[type[DarkroomError], int]] = {
     BrokenFileError: 500,
     StorageError: 503,
     VisionUnavailableError: 503,
-    VisionRefusedError: 502,
 }
 
 

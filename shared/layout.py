@@ -100,6 +100,11 @@ def engine_dataset(dataset: str, digest: str, side: str) -> str:
     return f"{dataset}.{digest}.{side}"
 
 
-def path_of_subject(subject: str) -> str:
-    """Return the blob path in an Event Grid subject, ``/blobServices/default/containers/{container}/blobs/{path}``."""
-    return subject.partition("/blobs/")[2]
+def path_of_subject(subject: str, container: str) -> str | None:
+    """Return the blob path in an Event Grid subject, ``/blobServices/default/containers/{container}/blobs/{path}``.
+
+    None when the blob is in another container, or lies where no picture can.
+    """
+    prefix = f"/blobServices/default/containers/{container}/blobs/"
+    path = subject.removeprefix(prefix)
+    return path if subject.startswith(prefix) and "/images/" in path else None

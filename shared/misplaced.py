@@ -10,7 +10,7 @@ from shared.storage import BlobContainer
 from shared.storage.documents import read_document, write_document
 
 PATH: Final = "misplaced.json"
-MOST: Final = 1000  # more are counted, not named
+MOST: Final = 1000  # the first by path; more would make every fold pay for them
 
 
 class Misplaced(msgspec.Struct, frozen=True, kw_only=True):

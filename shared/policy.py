@@ -28,14 +28,16 @@ class LastTraining:
 
     Attributes:
         version: Its name.
+        digest: Its snapshot's digest.
         changes: The dataset's count of changes when it was snapshotted.
         ended_at: When it reached its last state.
         failed: Whether it failed or timed out.
-        attempts: How many versions were made of its snapshot.
+        attempts: How many versions of its snapshot failed or timed out.
         reason: What the registry says of its end.
     """
 
     version: str
+    digest: str
     changes: int
     ended_at: datetime
     failed: bool
@@ -51,6 +53,7 @@ class Situation:
         labels: Distinct pictures per label and side.
         changes: The dataset's count of changes.
         last_change_at: When the live file was last written.
+        same_snapshot: Whether the ready labels' pictures are those of the newest ended version.
         in_flight: The version in training, or None.
         last: The newest ended version, or None.
         has_champion: Whether a version was ever promoted.
@@ -59,6 +62,7 @@ class Situation:
     labels: Mapping[str, Sides]
     changes: int
     last_change_at: datetime
+    same_snapshot: bool
     in_flight: str | None
     last: LastTraining | None
     has_champion: bool
@@ -81,7 +85,7 @@ class Decision:
 
 def decide(rules: Rules, situation: Situation, *, now: datetime) -> Decision:
     """Decide whether to train (design §3 hop 5). Every rule that stands against it is named."""
-    ready = tuple(label for label, sides in situation.labels.items() if not _shortfall(label, sides, rules))
+    ready = ready_labels(rules, situation.labels)
     short = [text for label, sides in situation.labels.items() if (text := _shortfall(label, sides, rules))]
     against = [
         *_too_few_labels(rules, ready, short),
@@ -93,6 +97,11 @@ def decide(rules: Rules, situation: Situation, *, now: datetime) -> Decision:
         return Decision(False, tuple(against), ready)
     left_out = tuple(f"{text}; it is left out" for text in short)
     return Decision(True, (f"{len(ready)} labels are ready: {', '.join(ready)}", *left_out), ready)
+
+
+def ready_labels(rules: Rules, labels: Mapping[str, Sides]) -> tuple[str, ...]:
+    """Return the labels that have enough pictures to be trained."""
+    return tuple(label for label, sides in labels.items() if not _shortfall(label, sides, rules))
 
 
 def _shortfall(label: str, sides: Sides, rules: Rules) -> str | None:
@@ -125,13 +134,15 @@ def _nothing_new(rules: Rules, situation: Situation) -> list[str]:
     last = situation.last
     if last is None:
         return []
-    new = situation.changes - last.changes
-    if last.failed and new == 0:
-        if last.attempts < MOST_ATTEMPTS:
+    if last.failed:
+        if not situation.same_snapshot or last.attempts < MOST_ATTEMPTS:
             return []
         tries = f"{last.version} failed, attempt {last.attempts} of {MOST_ATTEMPTS} on the same pictures"
         return [f"{tries}: {last.reason} Change a picture to try again."]
-    if new < rules.min_new_pictures:
+    if situation.same_snapshot:
+        return [f"nothing new that can be trained on since {last.version}"]
+    new = situation.changes - last.changes
+    if 0 <= new < rules.min_new_pictures:  # below 0: the file was deleted and built anew
         return [f"{new} of {rules.min_new_pictures} new or changed pictures since {last.version}"]
     return []
 

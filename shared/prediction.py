@@ -20,8 +20,10 @@ from shared.storage import BlobContainer
 from shared.vision import VisionClient
 
 KEY_HEADER: Final = "ocp-apim-subscription-key"
-# Parameters that are settled here and not passed on.
-_OURS: Final = frozenset({"model-name", "model-version"})
+# The contract's parameters that the engine may want; others, such as a host's ``code=``, are nobody's business there.
+_PASSED_ON: Final = frozenset(
+    {"api-version", "features", "language", "gender-neutral-caption", "smartcrops-aspect-ratios"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Prediction:
                     model,
                     body,
                     content_type=headers.get("content-type", "application/octet-stream"),
-                    query={name: value for name, value in query.items() if name not in _OURS},
+                    query={name: value for name, value in query.items() if name in _PASSED_ON},
                 )
             except VisionRefusedError as error:
                 raise _callers_fault(error, model) from error
@@ -130,11 +132,11 @@ class Prediction:
         raise NoChampionError(f"Dataset '{dataset}' has no promoted model yet. GET /api/status says what it waits for.")
 
     def _only_dataset(self) -> str:
-        if self._default_dataset:
-            return self._default_dataset
         names = self._registry.datasets()
         if len(names) == 1:
             return names[0]
+        if self._default_dataset:
+            return self._default_dataset
         raise InvalidRequestError(f"Name the dataset in model-name, or set DEFAULT_DATASET. {self._names()}")
 
     def _names(self) -> str:

@@ -18,6 +18,7 @@ from shared.events import Announcer
 from shared.gate import Contest, judge
 from shared.promotions import Promotion, PromotionLog
 from shared.registry import LAST_STATES, Registry, State, Version
+from shared.rounds import for_each
 from shared.storage import BlobContainer
 from shared.vision import VisionClient
 from shared.wire import Evaluation, Model
@@ -54,18 +55,20 @@ class Progress:
 
     def poll(self, *, now: datetime) -> dict[str, State]:
         """Take the version in training of every dataset one step further, if there is a step to take."""
-        states: dict[str, State] = {}
-        for dataset in self._registry.datasets():
+
+        def poll_one(dataset: str) -> State | None:
             token = self._registry.in_flight(dataset)
             if token.version is None:
-                continue
+                return None
             version = self.advance(dataset, token.version, now=now)
             if version is not None:
-                states[version.name] = version.state
-            elif token.since is not None and now > token.since + ORPHAN_AFTER:
+                return version.state
+            if token.since is not None and now > token.since + ORPHAN_AFTER:
                 _log.error("'%s' holds the token of '%s' but was never registered; released", token.version, dataset)
                 self._registry.release(dataset, token.version)
-        return states
+            return None
+
+        return {d: state for d, state in for_each(self._registry.datasets(), poll_one).items() if state is not None}
 
     def advance(self, dataset: str, name: str, *, now: datetime) -> Version | None:
         """Take one version, which holds its dataset's token, as far as it gets now; None when it does not exist."""
@@ -108,19 +111,22 @@ class Progress:
             if error.status in MENDABLE:
                 return _postponed(version, f"the engine refused ({error.status}): {error}", now=now)
             return _moved(version, "failed", f"the engine refused ({error.status}): {error}", now=now)
-        if after.state != version.state or (after is version and version.failures):
-            return msgspec.structs.replace(after, failures=0, next_check_at=None)
+        if after is version and version.failures:
+            return msgspec.structs.replace(after, failures=0, next_check_at=None, reason="")
         return after
 
     def _step(self, version: Version, *, now: datetime) -> Version:
         if version.state in LAST_STATES:
             return self._announced(version, now=now) if version.state == "promoted" else version
+        champion = self._promotions.champion(version.dataset)
+        if champion is not None and champion.version == version.name:  # promoted, and then we crashed
+            return _moved(version, "promoted", champion.reason, now=now)
         if now > version.deadline:
             return self._timed_out(version, now=now)
         if version.state == "registered":
             return self._submitted(version, now=now)
         if version.state == "evaluating":
-            return self._judged(version, now=now)
+            return self._judged(version, champion, now=now)
         model = self._vision.model(version.name)
         if model is None:  # the engine lost it: tell it again
             return self._submitted(version, now=now)
@@ -153,10 +159,7 @@ class Progress:
 
     # Judging
 
-    def _judged(self, version: Version, *, now: datetime) -> Version:
-        champion = self._promotions.champion(version.dataset)
-        if champion is not None and champion.version == version.name:  # promoted, and then we crashed
-            return _moved(version, "promoted", champion.reason, now=now)
+    def _judged(self, version: Version, champion: Promotion | None, *, now: datetime) -> Version:
         contest = self._contest(version, champion)
         if isinstance(contest, Evaluation):
             if contest.status != "failed":
@@ -171,7 +174,7 @@ class Progress:
 
     def _contest(self, version: Version, champion: Promotion | None) -> Contest | Evaluation:
         """Measure the champion on the same test pictures; return its evaluation while it is not done, or failed."""
-        candidate, tests = version.value or 0.0, version.test_pictures
+        candidate, tests = version.value if version.value is not None else 0.0, version.test_pictures
         if champion is None or tests == 0:
             return Contest(candidate, tests, champion.version if champion else None)
         if self._vision.model(champion.version) is None:
@@ -208,12 +211,11 @@ def _followed(version: Version, model: Model, *, now: datetime) -> Version:
     """Return the version after a look at its model."""
     match model.status:
         case "succeeded":
-            performance = model.model_performance
-            measured = msgspec.structs.replace(
-                version,
-                metric="accuracy" if version.test_pictures else "crossValidatedAccuracy",
-                value=performance.accuracy_top1 if performance else None,
-            )
+            value = model.model_performance.accuracy_top1 if model.model_performance else None
+            if value is None:
+                return _moved(version, "failed", "the engine reported no accuracy", now=now)
+            metric = "accuracy" if version.test_pictures else "crossValidatedAccuracy"
+            measured = msgspec.structs.replace(version, metric=metric, value=value)
             return _moved(measured, "evaluating", "", now=now)
         case "failed":
             error = model.error
@@ -231,6 +233,8 @@ def _moved(version: Version, state: State, reason: str, *, now: datetime) -> Ver
         return version
     return msgspec.structs.replace(
         version,
+        failures=0,
+        next_check_at=None,
         state=state,
         reason=reason,
         updated_at=now,

@@ -18,6 +18,8 @@ type State = Literal[
 
 LAST_STATES: Final[frozenset[State]] = frozenset({"promoted", "rejected", "failed", "timedOut", "cancelled"})
 
+FAILED_STATES: Final[frozenset[State]] = frozenset({"failed", "timedOut"})
+
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One attempt to train one snapshot, from registration to its last state.

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         alias="TRAINING_STORAGE__queueServiceUri",
         description="instead of a connection string: queue endpoint, reached by managed identity",
     )
+    training_client_id: str | None = Field(
+        None, alias="TRAINING_STORAGE__clientId", description="client id of a user-assigned managed identity"
+    )
     training_container: str = Field(
         "training", alias="TRAINING_CONTAINER", description="container people drop pictures into"
     )
@@ -104,4 +107,9 @@ class Settings(BaseSettings):
     def account(self) -> Account:
         """How to reach the training storage account."""
         secret = self.training_storage
-        return Account(secret.get_secret_value() if secret else None, self.training_blob_uri, self.training_queue_uri)
+        return Account(
+            secret.get_secret_value() if secret else None,
+            self.training_blob_uri,
+            self.training_queue_uri,
+            self.training_client_id,
+        )

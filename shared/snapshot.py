@@ -156,6 +156,19 @@ def pins_needed(
     return tuple(pins)
 
 
+def snapshot_digest(stock: Stock, labels: Collection[str], pinned_test: Collection[str]) -> str:
+    """Return the digest that a snapshot of these labels has: equal digests mean that nothing new can be trained on."""
+    content = [
+        (p.path, p.sha256, p.width, p.height, p.labels, (), side_of(p.sha256, pinned_test))
+        for p in _chosen(stock, labels)
+    ]  # the empty tuple is where boxes go
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]
+
+
+def _chosen(stock: Stock, labels: Collection[str]) -> list[Picture]:
+    return [picture for picture in stock.pictures if set(picture.labels) <= set(labels)]
+
+
 def make_snapshot(
     stock: Stock, labels: Collection[str], pinned_test: Collection[str], *, url_of: Callable[[str], str]
 ) -> Snapshot:
@@ -168,12 +181,9 @@ def make_snapshot(
         url_of: Gives a path's absolute URL, without a signature.
     """
     names = tuple(sorted(labels))
-    chosen = [picture for picture in stock.pictures if set(picture.labels) <= set(names)]
+    chosen = _chosen(stock, names)
     sides = [side_of(picture.sha256, pinned_test) for picture in chosen]
-    content = [
-        (p.path, p.sha256, p.width, p.height, p.labels, (), side) for p, side in zip(chosen, sides, strict=True)
-    ]  # the empty tuple is where boxes go
-    digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]
+    digest = snapshot_digest(stock, names, pinned_test)
 
     def file(side: Side) -> bytes:
         pictures = [picture for picture, its in zip(chosen, sides, strict=True) if its == side]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.assessment import Assessment, Assessor
+from shared.errors import BrokenFileError
 from shared.misplaced import MisplacedBlobs
 from shared.registry import Registry, Version
 from shared.storage import BlobContainer
@@ -23,11 +24,18 @@ class Status:
 
     def report(self, *, now: datetime) -> dict[str, Any]:
         """Return the status as JSON values; `problems` beside the datasets are blobs that no dataset can own."""
-        datasets = [self._assessor.assess(name, now=now) for name in self._registry.datasets()]
         return {
-            "datasets": [_dataset(assessment, now=now) for assessment in datasets],
+            "datasets": [self._dataset(name, now=now) for name in self._registry.datasets()],
             "problems": [{"path": path, "reason": reason} for path, (_, reason) in self._misplaced.all().items()],
         }
+
+    def _dataset(self, name: str, *, now: datetime) -> Mapping[str, Any]:
+        try:
+            return _dataset(self._assessor.assess(name, now=now), now=now)
+        except BrokenFileError as error:
+            decision = {"go": False, "reasons": [str(error)], "at": _time(now)}
+            unknown = {"kind": "classification", "pictures": 0, "labels": [], "problems": [], "problemCount": 0}
+            return {"name": name, **unknown, "decision": decision, "training": None, "champion": None, "versions": []}
 
 
 def _dataset(assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
@@ -36,6 +44,8 @@ def _dataset(assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
     problems += [(finding.path, finding.reason) for finding in assessment.stock.findings]
     running = next((v for v in assessment.versions if v.name == assessment.in_flight.version), None)
     champion = assessment.champion
+    # One that was registered and never got the token was overtaken before it began.
+    shown = [v for v in assessment.versions if v.state != "registered" or v is running]
     return {
         "name": assessment.dataset,
         "kind": "classification",
@@ -62,7 +72,7 @@ def _dataset(assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
             "since": _time(champion.at),
             "reason": champion.reason,
         },
-        "versions": [_version(version) for version in assessment.versions[-MOST_VERSIONS:]],
+        "versions": [_version(version) for version in shown[-MOST_VERSIONS:]],
     }
 
 

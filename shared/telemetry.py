@@ -10,12 +10,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 # Every attribute a span may carry.
 DATASET: Final = "darkroom.dataset"
 VERSION: Final = "darkroom.version"
-PATH: Final = "darkroom.path"
 CHANGES: Final = "darkroom.changes"
 STATE: Final = "darkroom.state"
-GO: Final = "darkroom.go"
-REASONS: Final = "darkroom.reasons"
-CONFIDENCE: Final = "darkroom.confidence"
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("darkroom")

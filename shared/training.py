@@ -5,6 +5,7 @@ Every step may run twice: snapshots are write-once, a version has one name, and 
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +16,8 @@ from shared.errors import BlobChangedError
 from shared.policy import Decision
 from shared.progress import Progress
 from shared.registry import LAST_STATES, Registry, Version
-from shared.snapshot import Snapshot, digests_in, make_snapshot, pins_needed, take_stock
+from shared.rounds import for_each
+from shared.snapshot import Side, Snapshot, digests_in, make_snapshot, pins_needed, side_of, take_stock
 from shared.storage import BlobContainer
 
 QUEUE_ALLOWANCE: Final = timedelta(hours=1)  # beyond the budget, for waiting in the engine's queue
@@ -43,13 +45,14 @@ class Training:
 
     def start(self, *, now: datetime) -> dict[str, Decision]:
         """Ask the policy about every dataset and start the trainings it wants."""
-        decisions = {}
-        for dataset in self._registry.datasets():
+
+        def consider(dataset: str) -> Decision:
             assessment = self._assessor.assess(dataset, now=now)
-            decisions[dataset] = assessment.decision
             if assessment.decision.go:
                 self._start(assessment, now=now)
-        return decisions
+            return assessment.decision
+
+        return for_each(self._registry.datasets(), consider)
 
     def _start(self, assessment: Assessment, *, now: datetime) -> None:
         live = assessment.live
@@ -67,7 +70,9 @@ class Training:
         dataset, labels = assessment.dataset, assessment.decision.labels
         live, stock = assessment.live, assessment.stock
         pinned = live.pinned_test if live else frozenset()
-        pins = pins_needed(stock, labels, pinned, lambda: self._trained(assessment.versions))
+        pins = self._lost_pins(assessment) or pins_needed(
+            stock, labels, pinned, lambda: self._in_snapshots(assessment.versions, "train")
+        )
         if live is not None and pins:
             CocoFile(self._training, dataset).pin_to_test(pins)
             pinned |= set(pins)
@@ -80,8 +85,15 @@ class Training:
                 _log.info("snapshot %s of '%s' was written before", snapshot.digest, dataset)
         return snapshot
 
-    def _trained(self, versions: Collection[Version]) -> set[str]:
-        files = {layout.snapshot_file(version.dataset, version.digest, "train") for version in versions}
+    def _lost_pins(self, assessment: Assessment) -> set[str]:
+        """Find, when the live file was deleted and built anew, what earlier snapshots had on the test side by a pin."""
+        live, versions = assessment.live, assessment.versions
+        if live is None or live.pinned_test or not versions or live.changes >= versions[-1].changes:
+            return set()
+        return {d for d in self._in_snapshots(versions, "test") if side_of(d, ()) == "train"}
+
+    def _in_snapshots(self, versions: Collection[Version], side: Side) -> set[str]:
+        files = {layout.snapshot_file(version.dataset, version.digest, side) for version in versions}
         return {digest for file in files for digest in digests_in(self._training.read(file).data)}
 
     def _register(self, assessment: Assessment, snapshot: Snapshot, *, now: datetime) -> Version:
@@ -106,5 +118,6 @@ class Training:
         if not self._registry.create(version):
             found = self._registry.version(version.dataset, version.name)
             if found is not None and found[0].state == "registered":
-                self._registry.save(version, found[1])
+                with suppress(BlobChangedError):  # somebody else takes it up
+                    self._registry.save(version, found[1])
         return version

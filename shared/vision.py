@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import httpx
 import pydantic
@@ -13,9 +13,8 @@ from shared.errors import VisionRefusedError, VisionUnavailableError
 from shared.wire import API_VERSION, ErrorBody, ErrorDetails, Evaluation, Model
 
 ATTEMPTS: Final = 3
-TIMEOUT: Final = httpx.Timeout(60, connect=5)
-
-type ModelKind = Literal["Generic-Classifier"]
+TIMEOUT: Final = httpx.Timeout(15, connect=5)  # of calls that only read or write a record at the engine
+ANALYZE_TIMEOUT: Final = httpx.Timeout(60, connect=5)  # the first call of a model loads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ class VisionClient:
             params={"api-version": API_VERSION, **query, "model-name": model},
             content=body,
             headers={"Content-Type": content_type},
+            timeout=ANALYZE_TIMEOUT,
         )
         return Analysis(answer.content, answer.headers.get("Content-Type", "application/json"))
 
@@ -119,6 +119,7 @@ class VisionClient:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
         **body: Any,
     ) -> httpx.Response:
         """Call the engine; connection errors, 429 and 5xx are tried again. Every call of this class may be repeated."""
@@ -135,7 +136,7 @@ class VisionClient:
                         f"/computervision{path}",
                         params=params or {"api-version": API_VERSION},
                         headers=all_headers,
-                        timeout=TIMEOUT,
+                        timeout=timeout,
                         **body,
                     )
                 except httpx.HTTPError as error:
@@ -154,7 +155,7 @@ class VisionClient:
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise VisionUnavailableError(message)
         inner = error.innererror.code if error.innererror else None
-        raise VisionRefusedError(error.message, status=answer.status_code, engine_code=error.code, inner_code=inner)
+        raise VisionRefusedError(error.message, status=answer.status_code, inner_code=inner)
 
 
 def _error_of(answer: httpx.Response) -> ErrorDetails:

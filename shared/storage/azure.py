@@ -32,11 +32,13 @@ class Account:
         connection_string: Wins when set.
         blob_uri: ``https://{account}.blob.core.windows.net``.
         queue_uri: ``https://{account}.queue.core.windows.net``.
+        client_id: Of a user-assigned identity; None for the system-assigned one, or whoever is logged in.
     """
 
     connection_string: str | None = None
     blob_uri: str | None = None
     queue_uri: str | None = None
+    client_id: str | None = None
 
     def blob_service(self) -> BlobServiceClient:
         """Return a client of the account's blobs."""
@@ -44,7 +46,7 @@ class Account:
 
         if self.connection_string:
             return BlobServiceClient.from_connection_string(self.connection_string, **RETRIES)
-        return BlobServiceClient(self.blob_uri or "", credential=_managed_identity(), **RETRIES)
+        return BlobServiceClient(self.blob_uri or "", credential=_identity(self.client_id), **RETRIES)
 
     def queue(self, name: str) -> QueueClient:
         """Return a client of one of the account's queues."""
@@ -52,13 +54,13 @@ class Account:
 
         if self.connection_string:
             return QueueClient.from_connection_string(self.connection_string, name, **RETRIES)
-        return QueueClient(self.queue_uri or "", name, credential=_managed_identity(), **RETRIES)
+        return QueueClient(self.queue_uri or "", name, credential=_identity(self.client_id), **RETRIES)
 
 
-def _managed_identity() -> TokenCredential:
+def _identity(client_id: str | None) -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
-    return DefaultAzureCredential()
+    return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
 @contextmanager
@@ -259,8 +261,15 @@ class AzureQueue:
 
     def delete(self, message: QueueMessage) -> None:
         """Delete a message."""
+        from azure.core.exceptions import HttpResponseError
+
         try:
             with _translated(self._what):
                 self._client.delete_message(message.id, message.receipt)
         except (BlobNotFoundError, BlobChangedError):
             return
+        except StorageError as error:
+            cause = error.__cause__
+            code = getattr(cause, "error_code", None) if isinstance(cause, HttpResponseError) else None
+            if code != "PopReceiptMismatch":  # somebody else received it after us, and deletes it
+                raise

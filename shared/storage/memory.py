@@ -110,6 +110,7 @@ class MemoryQueue:
     def __init__(self) -> None:
         self.messages: dict[str, str] = {}
         self.hidden: set[str] = set()
+        self._receipts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
 
@@ -123,7 +124,8 @@ class MemoryQueue:
         with self._lock:
             found = [key for key in self.messages if key not in self.hidden][:limit]
             self.hidden.update(found)
-            return [QueueMessage(key, key, self.messages[key]) for key in found]
+            self._receipts.update((key, str(next(self._numbers))) for key in found)
+            return [QueueMessage(key, self._receipts[key], self.messages[key]) for key in found]
 
     def is_empty(self) -> bool:
         """Tell whether no message is visible."""
@@ -133,8 +135,9 @@ class MemoryQueue:
     def delete(self, message: QueueMessage) -> None:
         """Delete a message."""
         with self._lock:
-            self.messages.pop(message.id, None)
-            self.hidden.discard(message.id)
+            if self._receipts.get(message.id) == message.receipt:
+                self.messages.pop(message.id, None)
+                self.hidden.discard(message.id)
 
     def reveal(self) -> None:
         """Let every hidden message come back, as its time-out would."""

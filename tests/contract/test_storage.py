@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
-from shared.storage import BlobContainer, Queue
+from shared.storage import BlobContainer, Queue, QueueMessage
 from shared.storage.azure import Account
 from shared.storage.memory import MemoryContainer, MemoryQueue
 from tests.storage_support import azurite, new_container, new_queue
+from tests.waiting import wait_until
 
 __all__ = ["azurite"]
 LEASE = timedelta(seconds=15)
@@ -125,6 +126,21 @@ def test_a_message_stays_hidden_once_received_and_is_gone_once_deleted(queue: Qu
     assert queue.receive(10, hidden_for=timedelta(seconds=30)) == []
     queue.delete(message)
     queue.delete(message)
+
+
+def test_a_receipt_that_a_later_receiver_replaced_deletes_nothing(queue: Queue) -> None:
+    def again() -> QueueMessage:
+        if isinstance(queue, MemoryQueue):
+            queue.reveal()
+        received = wait_until(lambda: queue.receive(1, hidden_for=timedelta(seconds=1)), "the message comes back")
+        return received[0]
+
+    queue.send("1")
+    old = again()
+    again()
+    queue.delete(old)
+    queue.delete(again())
+    assert queue.is_empty()
 
 
 def test_more_messages_than_one_call_gives_are_received(queue: Queue) -> None:

@@ -84,7 +84,7 @@ def test_a_picture_deleted_between_event_and_fold_is_not_in_the_file(world: Worl
     assert lease is not None
     lease.release()
     assert world.services.datasets.fold() == 1
-    assert world.status()["pictures"] == 0
+    assert world.services.status.report(now=world.now)["datasets"] == []  # a hint alone makes no dataset
 
 
 def test_a_late_create_after_a_folded_delete_adds_nothing(world: World) -> None:
@@ -105,16 +105,37 @@ def test_facts_of_an_older_version_are_not_believed(world: World) -> None:
     assert [(i["width"], i["height"]) for i in world.live()["images"]] == [(80, 80)]
 
 
-def test_a_fold_that_lost_its_lease_leaves_its_messages(world: World) -> None:
+def test_a_fold_that_lost_its_lease_deletes_no_message(world: World) -> None:
     world.training.write("parts/images/nut/1.jpg", draw(1))
     world.queue.send(encode_change(ChangeRecord(path="parts/images/nut/1.jpg")))
     world.training.before_write = lambda _: world.registry_blobs.leases.clear()
     assert world.services.datasets.fold() == 0
-    assert len(world.queue.messages) == 1
     world.training.before_write = lambda _: None
     world.queue.reveal()
-    assert world.services.datasets.fold() == 1
+    assert world.services.datasets.fold() == 2
     assert world.paths() == ["parts/images/nut/1.jpg"]
+    assert world.queue.messages == {}
+
+
+def test_a_stalled_folds_old_look_is_corrected_though_the_newer_fold_had_nothing_to_write(world: World) -> None:
+    path = "parts/images/nut/1.jpg"
+    world.drop("parts/images/nut/0.jpg", draw(0))
+    world.training.write(path, draw(1))
+    world.queue.send(encode_change(ChangeRecord(path=path)))
+
+    def another_fold_meanwhile(written: str) -> None:
+        world.training.before_write = lambda _: None
+        world.registry_blobs.leases.clear()  # the stalled fold's lease and message time out
+        world.queue.reveal()
+        world.training.delete(path)
+        world.services.datasets.forget(path)
+        assert world.queue.messages == {}
+        assert path not in world.paths()
+
+    world.training.before_write = another_fold_meanwhile
+    world.services.datasets.fold()
+    world.services.datasets.fold()
+    assert world.paths() == ["parts/images/nut/0.jpg"]
 
 
 def test_an_invalid_dataset_name_is_a_problem_of_no_dataset(world: World) -> None:
@@ -139,13 +160,40 @@ def test_a_message_of_somebody_else_is_dropped_and_holds_nobody_up(
 def test_a_broken_file_of_one_dataset_keeps_its_changes_and_holds_no_other_up(world: World) -> None:
     world.drop("parts/images/nut/1.jpg", draw(1))
     world.training.write("parts/coco/live.json", b"{")
-    world.training.write("others/images/nut/1.jpg", draw(1))
-    world.queue.send(encode_change(ChangeRecord(path="parts/images/nut/2.jpg")))
-    world.queue.send(encode_change(ChangeRecord(path="others/images/nut/1.jpg")))
-    with pytest.raises(BrokenFileError, match="Delete it"):
-        world.services.datasets.fold()
+    for number in range(300):  # more than a fold takes at once
+        world.queue.send(encode_change(ChangeRecord(path=f"parts/images/nut/{number}.jpg")))
+    world.drop("others/images/nut/1.jpg", draw(1))
     assert world.paths("others") == ["others/images/nut/1.jpg"]
-    assert len(world.queue.messages) == 1
+    assert len(world.queue.messages) == 300
+    world.queue.reveal()
+    with pytest.raises(BrokenFileError, match="Delete the file"):
+        world.services.datasets.fold()
+    assert len(world.queue.messages) == 300
+    assert "Delete the file" in world.status()["decision"]["reasons"][0]
+    with pytest.raises(BrokenFileError):
+        world.services.datasets.reconcile()
+    world.training.delete("parts/coco/live.json")
+    world.queue.reveal()
+    world.services.datasets.reconcile()
+    assert world.paths() == ["parts/images/nut/1.jpg"]
+
+
+def test_a_deletion_of_what_is_no_picture_is_none_of_ours(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    for path in ("parts/dataset.json", "parts/coco/live.json"):
+        world.services.datasets.forget_subject(f"/blobServices/default/containers/training/blobs/{path}")
+    world.services.datasets.forget_subject("/blobServices/default/containers/other/blobs/parts/images/nut/1.jpg")
+    assert world.services.status.report(now=world.now)["problems"] == []
+    assert world.queue.messages == {}
+
+
+def test_a_misplaced_blob_whose_deletion_was_lost_is_forgotten_by_reconcile(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    world.drop("parts/sub/images/x.jpg", draw(2))
+    assert len(world.services.status.report(now=world.now)["problems"]) == 1
+    world.training.delete("parts/sub/images/x.jpg")
+    world.services.datasets.reconcile()
+    assert world.services.status.report(now=world.now)["problems"] == []
 
 
 def test_a_side_car_is_told_not_to_be_read_yet(world: World) -> None:

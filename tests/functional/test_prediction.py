@@ -62,9 +62,10 @@ def test_an_exact_version_pins_it(world: World, parameter: str) -> None:
 
 def test_other_parameters_are_passed_on(world: World) -> None:
     trained(world, "parts")
-    passed = json.loads(ask(world, features="tags,read", api_version="2023-10-01").body)["query"]
+    passed = json.loads(ask(world, features="tags,read", api_version="2023-10-01", code="hush").body)["query"]
     assert passed["features"] == "tags,read"
     assert passed["api-version"] == "2023-10-01"
+    assert "code" not in passed
 
 
 @pytest.mark.parametrize("key", ["", "wrong", KEY + "x", "é"])
@@ -115,6 +116,12 @@ def test_two_datasets_and_no_name_lists_the_names_or_takes_the_default(world: Wo
     name = trained(chosen, "tools")
     trained(chosen, "parts")
     assert ask(chosen).model == name
+
+
+def test_the_only_dataset_answers_whatever_the_default_says() -> None:
+    stale = World(Settings(**{**SETTINGS.model_dump(), "default_dataset": "gone"}))
+    name = trained(stale, "parts")
+    assert ask(stale).model == name
 
 
 @pytest.mark.parametrize(("body", "says"), [(b"", "0 bytes"), (b"x" * 31_457_280, "31,457,280 bytes")])

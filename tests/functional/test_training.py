@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import stamina
 
-from shared.errors import BlobChangedError
+from shared.errors import BlobChangedError, BrokenFileError
 from shared.registry import Version
 from shared.settings import Settings
 from shared.snapshot import side_of
@@ -188,6 +188,82 @@ def test_a_crash_between_the_log_and_the_record_promotes_once(world: World) -> N
     assert [p.version for p in world.promotions.entries("parts")] == [name]
 
 
+def test_a_crash_between_the_log_and_the_record_is_mended_after_the_deadline_too(world: World) -> None:
+    world.start()
+    name = only_version(world).name
+    world.engine.succeed(name, 0.8)
+
+    def kill(path: str) -> None:
+        if path.endswith("champion.json"):
+            raise Killed(path)
+
+    world.before_writes(kill)
+    with pytest.raises(Killed):
+        world.poll()
+    world.before_writes(lambda _: None)
+    world.poll(after=timedelta(days=2))
+    assert only_version(world).state == "promoted"
+    assert [p.version for p in world.listener.heard] == [name]
+
+
+def test_pictures_that_reach_no_snapshot_train_nothing_again(world: World) -> None:
+    name = promote_first(world)
+    world.drop_pictures("parts", "washer", [300])
+    world.drop("parts/images/no-label.jpg", draw(301))
+    world.now += timedelta(hours=1)
+    world.start()
+    assert [version.name for version in world.registry.versions("parts")] == [name]
+    assert f"nothing new that can be trained on since {name}" in world.status()["decision"]["reasons"]
+
+
+def test_a_live_file_that_was_deleted_is_built_anew_and_training_goes_on_with_the_same_sides() -> None:
+    world = World()
+    train_side = [seed for seed in range(80) if _is_train(seed)]
+    world.drop_pictures("parts", "nut", train_side[:6])
+    world.drop_pictures("parts", "bolt", train_side[6:12])
+    first = promote_first(world)
+    pinned = world.live()["info"]["pinned_test"]
+    for _ in range(2):
+        world.drop("parts/images/nut/more.jpg", draw(train_side[20]))
+        world.remove("parts/images/nut/more.jpg")
+    world.training.delete("parts/coco/live.json")
+    world.services.datasets.reconcile()
+    assert world.live()["info"]["changes"] < 20
+    world.drop_pictures("parts", "nut", train_side[12:15])
+    world.now += timedelta(hours=1)
+    world.start()
+    assert [version.attempt for version in world.registry.versions("parts")] == [1, 1]
+    assert latest(world).name != first
+    assert set(world.live()["info"]["pinned_test"]) >= set(pinned)
+
+
+def test_a_training_without_a_figure_fails(world: World) -> None:
+    world.start()
+    world.engine.models[only_version(world).name].update(status="succeeded")
+    world.poll()
+    assert (only_version(world).state, only_version(world).reason) == ("failed", "the engine reported no accuracy")
+
+
+def test_a_dataset_in_a_bad_state_holds_no_other_up(world: World) -> None:
+    world.drop("aaa/images/nut/1.jpg", draw(1))
+    world.training.write("aaa/coco/live.json", b"{")
+    with pytest.raises(BrokenFileError):
+        world.start()
+    (version,) = world.registry.versions("parts")
+    world.registry_blobs.write("aaa/training.json", b"{")
+    world.engine.succeed(version.name, 0.9)
+    with pytest.raises(BrokenFileError):
+        world.poll()
+    assert champion(world) == version.name
+    assert world.status("parts")["champion"]["version"] == version.name
+    assert "not valid" in world.status("aaa")["decision"]["reasons"][0]
+
+
+def test_a_configuration_that_is_too_large_is_told(world: World) -> None:
+    world.training.write("parts/dataset.json", b" " * 1_000_001)
+    assert "larger than" in world.status()["decision"]["reasons"][0]
+
+
 def test_a_failed_training_says_why_and_is_tried_again_after_the_cool_down(world: World) -> None:
     world.start()
     name = only_version(world).name
@@ -216,6 +292,7 @@ def test_an_engine_that_does_not_answer_is_asked_again_with_back_off(world: Worl
     world.engine.down = False
     world.poll(after=timedelta(minutes=6))
     assert (only_version(world).state, only_version(world).failures) == ("submitted", 0)
+    assert only_version(world).reason == ""
     assert world.engine.puts("models")[-1:] == [only_version(world).name]
 
 

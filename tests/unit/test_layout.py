@@ -56,4 +56,6 @@ def test_other_names_are_no_version_names(name: str) -> None:
 
 def test_the_subject_of_an_event_gives_the_path() -> None:
     subject = "/blobServices/default/containers/training/blobs/parts/images/blobs/1.jpg"
-    assert layout.path_of_subject(subject) == "parts/images/blobs/1.jpg"
+    assert layout.path_of_subject(subject, "training") == "parts/images/blobs/1.jpg"
+    assert layout.path_of_subject(subject, "other") is None
+    assert layout.path_of_subject(subject.replace("/images/", "/coco/"), "training") is None

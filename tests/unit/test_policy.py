@@ -23,6 +23,7 @@ def situation(labels: Mapping[str, Sides] = READY, **changed: object) -> Situati
         "labels": labels,
         "changes": 10,
         "last_change_at": NOW - timedelta(hours=1),
+        "same_snapshot": False,
         "in_flight": None,
         "last": None,
         "has_champion": False,
@@ -33,6 +34,7 @@ def situation(labels: Mapping[str, Sides] = READY, **changed: object) -> Situati
 def last(**changed: object) -> LastTraining:
     values: dict[str, object] = {
         "version": "parts.0123456789ab.1",
+        "digest": "0123456789ab",
         "changes": 10,
         "ended_at": NOW - timedelta(hours=1),
         "failed": False,
@@ -91,9 +93,19 @@ def test_it_waits_for_enough_new_pictures() -> None:
     assert decide(RULES, situation(last=last(changes=7)), now=NOW).go
 
 
+def test_changes_that_reach_no_snapshot_start_no_training() -> None:
+    decision = decide(RULES, situation(last=last(changes=0), same_snapshot=True), now=NOW)
+    assert decision.reasons == ("nothing new that can be trained on since parts.0123456789ab.1",)
+
+
+def test_a_file_that_was_built_anew_counts_from_zero_and_may_be_trained() -> None:
+    assert decide(RULES, situation(changes=4, last=last(changes=44)), now=NOW).go
+
+
 def test_a_failed_training_is_tried_again_three_times_on_the_same_pictures() -> None:
-    assert decide(RULES, situation(last=last(failed=True, attempts=2)), now=NOW).go
-    third = decide(RULES, situation(last=last(failed=True, attempts=3)), now=NOW)
+    assert decide(RULES, situation(last=last(failed=True, attempts=2), same_snapshot=True), now=NOW).go
+    assert decide(RULES, situation(last=last(failed=True, attempts=3, changes=9)), now=NOW).go
+    third = decide(RULES, situation(last=last(failed=True, attempts=3), same_snapshot=True), now=NOW)
     assert not third.go
     assert "attempt 3 of 3" in third.reasons[0]
     assert "Change a picture" in third.reasons[0]
