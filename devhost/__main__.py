@@ -2,6 +2,9 @@
 
 import sys
 
-from devhost.cli import main
+try:
+    from devhost.cli import main
 
-sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
+except KeyboardInterrupt:  # Ctrl-C while the libraries are still being imported
+    sys.exit(130)

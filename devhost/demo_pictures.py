@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from PIL import Image, UnidentifiedImageError
+
 from devhost.errors import DevhostError
 
 MIN_PICTURES: Final = 5
@@ -30,12 +32,15 @@ class LabelledPicture:
         label: Its folder.
         name: `label/picture`, below the folder of all.
         sha256: Of its bytes, in hex.
+        readable: Whether its beginning is a picture's. One that is not is uploaded all the same, and reported by the
+            product; it is no example of its label.
     """
 
     path: Path
     label: str
     name: str
     sha256: str
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def read_pictures(folder: Path) -> list[LabelledPicture]:
     try:
         names = [path.relative_to(folder) for path in sorted(folder.glob("*/**/*"))]
         return [
-            LabelledPicture(folder / name, name.parts[0], name.as_posix(), _sha256(folder / name))
+            _labelled(folder, name)
             for name in names
             if name.suffix.lower() in SUFFIXES
             and not any(part.startswith(".") for part in name.parts)
@@ -96,13 +101,14 @@ def split(folder: Path, pictures: Sequence[LabelledPicture]) -> Collection:
     for picture in pictures:
         labels_of[picture.sha256].add(picture.label)
     for picture in pictures:
-        digests[picture.label] |= {picture.sha256} if len(labels_of[picture.sha256]) == 1 else set()
+        good = picture.readable and len(labels_of[picture.sha256]) == 1
+        digests[picture.label] |= {picture.sha256} if good else set()
     too_small = {label: len(own) for label, own in sorted(digests.items()) if len(own) <= MIN_PICTURES}
     if len(digests) - len(too_small) < MIN_LABELS:
         found = ", ".join(f"{label} {len(own)}" for label, own in sorted(digests.items()))
         raise PicturesError(
             f"{folder} holds too few pictures to learn from: {found}. A demo needs {MIN_LABELS} labels with at least "
-            f"{MIN_PICTURES + 1} different pictures each ({MIN_PICTURES} to train on, 1 to ask about)."
+            f"{MIN_PICTURES + 1} different, readable pictures each ({MIN_PICTURES} to train on, 1 to ask about)."
         )
     held_out = {digest for label, own in digests.items() if label not in too_small for digest in _chosen(own)}
     return Collection(
@@ -133,6 +139,19 @@ def _chosen(digests: set[str]) -> list[str]:
     """Picks what is held out. Digests are hashed again: the system takes its own test pictures by the digest itself."""
     count = min(max(1, round(HELD_OUT_SHARE * len(digests))), len(digests) - MIN_PICTURES)
     return sorted(digests, key=lambda digest: hashlib.sha256(f"held out {digest}".encode()).digest())[:count]
+
+
+def _labelled(folder: Path, name: Path) -> LabelledPicture:
+    path = folder / name
+    return LabelledPicture(path, name.parts[0], name.as_posix(), _sha256(path), _is_readable(path))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with Image.open(path):
+            return True
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return False
 
 
 def _sha256(path: Path) -> str:

@@ -112,7 +112,8 @@ class Child:
 
 
 def launch(parent: int, command: list[str]) -> None:
-    """Becomes the command, after tying its life to the parent's where the kernel can."""
+    """Becomes the command; tied to the parent's life where the kernel can; only its user reads what it writes."""
+    os.umask(0o077)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked

@@ -48,6 +48,7 @@ def add_down_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `down` understands."""
     parser.description = "Stop what `up` started."
     _add_data(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on one line, last")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,7 @@ def run_down(args: argparse.Namespace) -> int:
     """
     state = read_private(args.data / _STATE)
     if not _is_held(args.data) or not state:
-        sys.stderr.write(f"nothing runs with data in {args.data}; ./darkroom up starts it\n")
+        _tell_stopped(args, stopped=False, words=f"nothing runs with data in {args.data}; ./darkroom up starts it")
         return 0
     os.kill(int(state["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + _STOP_TIMEOUT
@@ -93,8 +94,14 @@ def run_down(args: argparse.Namespace) -> int:
                 f"process {state['pid']} did not end within {_STOP_TIMEOUT:g} s: see {args.data / 'logs'}"
             )
         time.sleep(0.05)
-    _say("stopped; the data is kept\n")
+    _tell_stopped(args, stopped=True, words="stopped; the data is kept")
     return 0
+
+
+def _tell_stopped(args: argparse.Namespace, *, stopped: bool, words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    if args.json:
+        _say(json.dumps({"ok": True, "stopped": stopped}) + "\n")
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -140,7 +147,8 @@ def _detach(args: argparse.Namespace) -> dict[str, Any]:
     for name, _ in _DEFAULTS.named():
         command += [f"--{name}-port", str(getattr(args, f"{name}_port"))]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with log.open("wb") as output:
+    log.unlink(missing_ok=True)
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
         child = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )

@@ -160,11 +160,9 @@ class Datasets:
         misplaced = {p: etag for p, (etag, _) in self._misplaced.all().items() if p.startswith(f"{folder}/")}
         known = misplaced
         if layout.is_dataset_name(folder):
-            known = CocoFile(self._training, folder).etags()
-            gone = {path for path in misplaced if self._training.properties(path) is None}
-            for path in sorted(gone):
-                self._enqueue(path, None)
-        found = {entry.path: entry.etag for entry in self._training.list(layout.pictures_prefix(folder))}
+            known = {**CocoFile(self._training, folder).etags(), **misplaced}
+        listing = self._training.list(f"{folder}/")
+        found = {entry.path: entry.etag for entry in listing if not layout.is_no_upload(entry.path)}
         missing, vanished = found.keys() - known.keys(), known.keys() - found.keys()
         changed = {path for path in found.keys() & known.keys() if found[path] != known[path]}
         for path in sorted(missing | changed | vanished):

@@ -64,11 +64,6 @@ def normalise_label(label: str) -> str:
     return unicodedata.normalize("NFC", label).strip()
 
 
-def pictures_prefix(dataset: str) -> str:
-    """Return the prefix under which people put pictures of a dataset."""
-    return f"{dataset}/images/"
-
-
 def dataset_config(dataset: str) -> str:
     """Return the path of the optional file by which people configure a dataset."""
     return f"{dataset}/dataset.json"
@@ -98,6 +93,12 @@ def dataset_of_version(name: str) -> str | None:
 def engine_dataset(dataset: str, digest: str, side: str) -> str:
     """Return the name under which the engine knows one side of a snapshot."""
     return f"{dataset}.{digest}.{side}"
+
+
+def is_no_upload(path: str) -> bool:
+    """Tell whether a path of a dataset is ours, or a file that people put beside the pictures (design §2)."""
+    dataset, _, rest = path.partition("/")
+    return is_dataset_name(dataset) and (rest == "dataset.json" or rest.startswith(("coco/", "annotations/")))
 
 
 def path_of_subject(subject: str, container: str) -> str | None:

@@ -208,8 +208,13 @@ def test_reconcile_finds_what_no_event_told_and_writes_nothing_when_all_agree(wo
     world.training.write("parts/images/nut/2.jpg", draw(20))
     world.training.write("parts/images/nut/4.jpg", draw(4))
     world.training.write("BAD/images/nut/1.jpg", draw(4))
+    world.training.write("parts/nut/1.jpg", draw(5))
+    world.training.write("parts/dataset.json", b"{}")
     found = world.services.datasets.reconcile()
-    assert found == {"parts": Drift(missing=1, changed=1, vanished=1), "BAD": Drift(missing=1)}
+    assert found == {"parts": Drift(missing=2, changed=1, vanished=1), "BAD": Drift(missing=1)}
+    report = world.services.status.report(now=world.now)
+    assert [problem["path"] for problem in report["problems"]] == ["BAD/images/nut/1.jpg", "parts/nut/1.jpg"]
+    assert "belong under 'parts/images/'" in report["problems"][1]["reason"]
     assert world.paths() == [f"parts/images/nut/{n}.jpg" for n in (2, 3, 4)]
     before = world.state()
     assert world.services.datasets.reconcile() == {"parts": Drift(), "BAD": Drift()}

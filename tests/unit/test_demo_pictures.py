@@ -1,17 +1,20 @@
 """The demo's pictures: what is read, what is held out, what is refused before anything starts."""
 
+import zlib
 from pathlib import Path
 
 import pytest
 
 from devhost.demo_pictures import MIN_PICTURES, PicturesError, dataset_name, read_pictures, split
+from tests.pictures import draw
 
 
 def fill(folder: Path, **counts: int) -> Path:
     for label, count in counts.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            (folder / label / f"{number:02d}.jpg").write_bytes(f"{label} {number}".encode())
+            picture = draw(zlib.crc32(f"{label} {number}".encode()), size=(16, 16))
+            (folder / label / f"{number:02d}.jpg").write_bytes(picture)
     return folder
 
 
@@ -82,6 +85,18 @@ def test_a_label_with_too_few_pictures_is_uploaded_whole_and_named(tmp_path: Pat
 def test_a_folder_that_cannot_be_learnt_from_is_refused(tmp_path: Path, counts: dict[str, int], message: str) -> None:
     with pytest.raises(PicturesError, match=message):
         split(tmp_path, read_pictures(fill(tmp_path, **counts)))
+
+
+def test_what_is_no_picture_is_uploaded_and_is_no_example_of_its_label(tmp_path: Path) -> None:
+    fill(tmp_path, bolt=8, nut=8)
+    for label in ("bolt", "nut"):
+        (tmp_path / label / "text.jpg").write_bytes(b"I am text")
+    collection = split(tmp_path, read_pictures(tmp_path))
+    assert {picture.name for picture in collection.uploaded} > {"bolt/text.jpg", "nut/text.jpg"}
+    for path in (tmp_path / "nut").iterdir():
+        path.write_bytes(f"I am text too: {path.name}".encode())
+    with pytest.raises(PicturesError, match="bolt 8, nut 0"):
+        split(tmp_path, read_pictures(tmp_path))
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
