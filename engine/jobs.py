@@ -139,6 +139,7 @@ class Jobs:
     def _run(self, work: Work) -> None:
         trace = self._trace(work)
         started = time.monotonic()
+        _log.info("job for %s starts", _what(work))
         outcome: Outcome
         try:
             outcome = self._process(work, self._orders.request(work), trace)
@@ -149,6 +150,8 @@ class Jobs:
         except OSError as exc:
             outcome = Failed("unknown", f"The job process could not be started ({exc.strerror}). Train again later.")
         failure = self._settle(work, outcome, time.monotonic() - started)
+        ended = f"failed, {failure.code}: {failure.message}" if failure else "ended"
+        _log.info("job for %s %s after %.1f s", _what(work), ended, time.monotonic() - started)
         trace.end(failure.code if failure else None)
 
     def _process(self, work: Work, request: JobRequest, trace: JobTrace) -> Outcome:
@@ -200,3 +203,7 @@ class Jobs:
             return JobTrace(self._tracer, "train_model", work.traceparent, attributes)
         attributes = {MODEL: work.model_name, EVALUATION: work.name, DATASET: work.test_dataset}
         return JobTrace(self._tracer, "evaluate_model", work.traceparent, attributes)
+
+
+def _what(work: Work) -> str:
+    return f"model '{work.name}'" if isinstance(work, Model) else f"evaluation '{work.name}' of '{work.model_name}'"
