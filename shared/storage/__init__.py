@@ -3,28 +3,45 @@
 One contract suite (tests/contract) runs against both.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class BlobProperties:
-    """What a listing or a HEAD tells of one version of a blob. `etag` carries no quotes; `size` is in bytes."""
+    """What a listing or a HEAD tells of one version of a blob.
+
+    Attributes:
+        path: Its path in the container.
+        etag: The version, without quotes.
+        size: In bytes, of the whole blob.
+        last_modified: When this version was written.
+        metadata: What people attached to it, names in lower case; a listing leaves it out.
+    """
 
     path: str
     etag: str
     size: int
     last_modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """One version of a blob, read whole."""
+    """One version of a blob: all of its bytes, or a range of them."""
 
     data: bytes
     properties: BlobProperties
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a listing, in the order of paths; `token` goes on after it, and is None when it was the last."""
+
+    blobs: tuple[BlobProperties, ...]
+    token: str | None
 
 
 class Lease(Protocol):
@@ -52,6 +69,40 @@ class BlobContainer(Protocol):
             BlobTooLargeError: It is larger than `max_bytes`.
         """
 
+    def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
+        """Read a range of a blob's bytes; it ends early where the blob does.
+
+        Args:
+            path: The blob's path.
+            start: Number of the first byte, from 0.
+            size: Number of bytes wanted, at least 1.
+            if_match: Read only this version.
+
+        Raises:
+            BlobNotFoundError: It does not exist.
+            BlobChangedError: It is another version.
+        """
+
+    def stage_block(self, path: str, block_id: str, data: bytes) -> None:
+        """Upload a block of a blob, which stays invisible until `commit_blocks` names it.
+
+        Args:
+            path: The blob's path.
+            block_id: Its name; all blocks of one blob have names of equal length.
+            data: At least one byte.
+        """
+
+    def commit_blocks(
+        self, path: str, block_ids: Sequence[str], *, if_match: str | None = None, create_only: bool = False
+    ) -> str:
+        """Make a JSON blob of blocks that were staged, or are in it already, and return its new ETag.
+
+        Staged blocks that are not named are dropped, whoever staged them.
+
+        Raises:
+            BlobChangedError: The condition did not hold, or a named block is gone because somebody else committed.
+        """
+
     def properties(self, path: str) -> BlobProperties | None:
         """Return what a HEAD tells, or None when the blob does not exist."""
 
@@ -73,6 +124,12 @@ class BlobContainer(Protocol):
 
     def list(self, prefix: str) -> Iterator[BlobProperties]:
         """List the blobs under a prefix, in the order of their paths."""
+
+    def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
+        """List the blobs under a prefix, page by page, from the beginning or after the page that gave a token.
+
+        A page holds `size` blobs at most, which may be up to 5,000, and may hold fewer.
+        """
 
     def folders(self) -> Iterator[str]:
         """List the first path segments that have something below them."""

@@ -5,14 +5,14 @@ The client libraries are imported where they are first used, so that importing t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
-from shared.storage import Blob, BlobProperties, QueueMessage
+from shared.storage import Blob, BlobProperties, Page, QueueMessage
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -86,7 +86,16 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
-    return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified)
+    metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
+    return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified, metadata)
+
+
+def _condition(if_match: str | None) -> dict[str, Any]:
+    from azure.core import MatchConditions
+
+    if if_match is None:
+        return {}
+    return {"etag": f'"{if_match}"', "match_condition": MatchConditions.IfNotModified}
 
 
 class AzureLease:
@@ -154,19 +163,52 @@ class AzureContainer:
 
     def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
         """Write a JSON blob whole; return its ETag."""
-        from azure.core import MatchConditions
         from azure.storage.blob import ContentSettings
 
-        condition: dict[str, Any] = {}
-        if if_match is not None:
-            condition = {"etag": f'"{if_match}"', "match_condition": MatchConditions.IfNotModified}
         with _translated(self._what(path)):
             written = self._blob(path).upload_blob(
                 data,
                 overwrite=not create_only,
                 content_settings=ContentSettings(content_type="application/json"),
-                **condition,
+                **_condition(if_match),
             )
+        return str(written["etag"]).strip('"')
+
+    def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
+        """Read a range of a blob's bytes, in one version."""
+        with _translated(self._what(path)):
+            download = self._blob(path).download_blob(start, size, **_condition(if_match))
+            found = download.properties
+            whole = int(str(found.content_range).rpartition("/")[2])  # `size` is the range's
+            return Blob(download.readall(), replace(_properties(path, found), size=whole))
+
+    def stage_block(self, path: str, block_id: str, data: bytes) -> None:
+        """Upload a block."""
+        with _translated(self._what(path)):
+            self._blob(path).stage_block(block_id, data)
+
+    def commit_blocks(
+        self, path: str, block_ids: Sequence[str], *, if_match: str | None = None, create_only: bool = False
+    ) -> str:
+        """Make a blob of blocks."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import HttpResponseError
+        from azure.storage.blob import BlobBlock, ContentSettings
+
+        condition = {"match_condition": MatchConditions.IfMissing} if create_only else _condition(if_match)
+        with _translated(self._what(path)):
+            try:
+                written = self._blob(path).commit_block_list(
+                    [BlobBlock(block_id) for block_id in block_ids],
+                    content_settings=ContentSettings(content_type="application/json"),
+                    **condition,
+                )
+            except HttpResponseError as error:
+                if getattr(error, "error_code", None) == "InvalidBlockList":  # another commit dropped what we had staged
+                    raise BlobChangedError(
+                        f"{self._what(path)} was changed by somebody else in the meantime"
+                    ) from error
+                raise
         return str(written["etag"]).strip('"')
 
     def delete(self, path: str) -> None:
@@ -182,6 +224,14 @@ class AzureContainer:
         with _translated(f"container '{self.name}'"):
             for found in self._client.list_blobs(name_starts_with=prefix):
                 yield _properties(found.name, found)
+
+    def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
+        """List blobs by prefix, in the service's own pages (5,000 blobs)."""
+        with _translated(f"container '{self.name}'"):
+            pages = self._client.list_blobs(name_starts_with=prefix, results_per_page=size).by_page(token)
+            for page in pages:
+                found = tuple(_properties(blob.name, blob) for blob in page)
+                yield Page(found, pages.continuation_token or None)  # type: ignore[attr-defined]  # undeclared
 
     def folders(self) -> Iterator[str]:
         """List the first path segments."""

@@ -1,13 +1,16 @@
 """Storage in memory, for tests only; it passes the same contract suite as `azure`."""
 
+import bisect
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
-from shared.storage import Blob, BlobProperties, QueueMessage
+from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
+from shared.storage import Blob, BlobProperties, Page, QueueMessage
 
 
 class MemoryLease:
@@ -35,6 +38,8 @@ class MemoryContainer:
         self.name = name
         self.blobs: dict[str, Blob] = {}
         self.leases: dict[str, int] = {}
+        self._staged: dict[str, dict[str, bytes]] = defaultdict(dict)
+        self._blocks: dict[str, dict[str, bytes]] = {}
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
 
@@ -57,22 +62,79 @@ class MemoryContainer:
     def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
         """Write a blob."""
         with self._lock:
-            found = self.properties(path)
-            lost = (if_match is not None and (found is None or found.etag != if_match)) or (create_only and found)
-            if lost:
-                raise BlobChangedError(f"blob '{self.name}/{path}' was changed by somebody else in the meantime")
-            etag = f"0x{next(self._numbers):X}"
-            self.blobs[path] = Blob(data, BlobProperties(path, etag, len(data), datetime.now(UTC)))
-            return etag
+            self._check(path, if_match, create_only=create_only)
+            self._staged.pop(path, None)
+            self._blocks.pop(path, None)
+            return self._put(path, data)
+
+    def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
+        """Read a range of a blob."""
+        with self._lock:
+            blob = self.read(path)
+            self._check(path, if_match)
+            return Blob(blob.data[start : start + size], blob.properties)
+
+    def stage_block(self, path: str, block_id: str, data: bytes) -> None:
+        """Stage a block."""
+        with self._lock:
+            others = {*self._staged[path], *self._blocks.get(path, ())}
+            if not data or any(len(other) != len(block_id) for other in others):
+                raise StorageError(f"block '{block_id}' is empty, or its name has another length than the others'")
+            self._staged[path][block_id] = data
+
+    def commit_blocks(
+        self, path: str, block_ids: Sequence[str], *, if_match: str | None = None, create_only: bool = False
+    ) -> str:
+        """Put a blob together from blocks."""
+        with self._lock:
+            self._check(path, if_match, create_only=create_only)
+            known = {**self._blocks.get(path, {}), **self._staged.get(path, {})}
+            if not known.keys() >= set(block_ids):
+                raise BlobChangedError(f"blob '{self.name}/{path}' lacks a block: somebody else committed")
+            self._staged.pop(path, None)
+            self._blocks[path] = {block_id: known[block_id] for block_id in block_ids}
+            return self._put(path, b"".join(known[block_id] for block_id in block_ids))
+
+    def set_metadata(self, path: str, metadata: Mapping[str, str]) -> None:
+        """Attach metadata to a blob, as people do; it makes a new version."""
+        with self._lock:
+            properties = replace(self.read(path).properties, etag=self._next_etag(), metadata=metadata)
+            self.blobs[path] = Blob(self.blobs[path].data, properties)
+
+    def _check(self, path: str, if_match: str | None, *, create_only: bool = False) -> None:
+        found = self.properties(path)
+        if (if_match is not None and (found is None or found.etag != if_match)) or (create_only and found):
+            raise BlobChangedError(f"blob '{self.name}/{path}' was changed by somebody else in the meantime")
+
+    def _put(self, path: str, data: bytes) -> str:
+        etag = self._next_etag()
+        self.blobs[path] = Blob(data, BlobProperties(path, etag, len(data), datetime.now(UTC)))
+        return etag
+
+    def _next_etag(self) -> str:
+        return f"0x{next(self._numbers):X}"
 
     def delete(self, path: str) -> None:
         """Delete a blob."""
         with self._lock:
             self.blobs.pop(path, None)
+            self._blocks.pop(path, None)
 
     def list(self, prefix: str) -> Iterator[BlobProperties]:
         """List blobs by prefix, in the order of their paths."""
-        return iter([self.blobs[path].properties for path in sorted(self.blobs) if path.startswith(prefix)])
+        found = [self.blobs[path].properties for path in sorted(self.blobs) if path.startswith(prefix)]
+        return iter([replace(properties, metadata={}) for properties in found])
+
+    def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
+        """List blobs page by page; a token is the last path of its page."""
+        while True:
+            found = list(self.list(prefix))
+            start = bisect.bisect_right(found, token or "", key=lambda blob: blob.path)
+            page = found[start : start + size]
+            token = page[-1].path if start + len(page) < len(found) else None
+            yield Page(tuple(page), token)
+            if token is None:
+                return
 
     def folders(self) -> Iterator[str]:
         """List the first path segments."""

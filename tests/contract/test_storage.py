@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
 from shared.storage import BlobContainer, Queue, QueueMessage
-from shared.storage.azure import Account
+from shared.storage.azure import Account, AzureContainer
 from shared.storage.memory import MemoryContainer, MemoryQueue
 from tests.storage_support import azurite, new_container, new_queue
 from tests.waiting import wait_until
@@ -160,3 +160,91 @@ def test_a_signature_lets_read_and_nothing_else(azurite: Account) -> None:
     expired = container.read_signature(now=now - timedelta(hours=2), until=now - timedelta(hours=1))
     assert httpx.get(f"{container.url('a')}?{expired}").status_code == 403
     assert httpx.get(container.url("a")).status_code in (403, 404)
+
+
+def test_a_range_is_read_in_one_version(container: BlobContainer) -> None:
+    first = container.write("a", b"0123456789")
+    blob = container.read_range("a", 2, 3, if_match=first)
+    assert (blob.data, blob.properties.size, blob.properties.etag) == (b"234", 10, first)
+    assert container.read_range("a", 8, 100).data == b"89"
+    container.write("a", b"other")
+    with pytest.raises(BlobChangedError):
+        container.read_range("a", 2, 3, if_match=first)
+    with pytest.raises(BlobNotFoundError):
+        container.read_range("b", 0, 1)
+
+
+def test_blocks_become_a_blob_when_they_are_committed(container: BlobContainer) -> None:
+    container.stage_block("a", "1", b"one")
+    container.stage_block("a", "2", b"two")
+    assert container.properties("a") is None
+    etag = container.commit_blocks("a", ["2", "1"], create_only=True)
+    assert container.read("a").data == b"twoone"
+    assert container.read("a").properties.etag == etag
+
+
+def test_a_committed_block_is_used_again_and_one_left_out_is_gone(container: BlobContainer) -> None:
+    for number in "123":
+        container.stage_block("a", number, number.encode())
+    first = container.commit_blocks("a", ["1", "2", "3"])
+    container.stage_block("a", "4", b"4")
+    second = container.commit_blocks("a", ["1", "4", "3"], if_match=first)
+    assert container.read("a").data == b"143"
+    with pytest.raises(BlobChangedError):
+        container.commit_blocks("a", ["1", "2"], if_match=second)
+    assert container.read("a").data == b"143"
+
+
+def test_a_commit_over_a_version_that_is_gone_loses(container: BlobContainer) -> None:
+    container.stage_block("a", "1", b"1")
+    first = container.commit_blocks("a", ["1"], create_only=True)
+    container.stage_block("a", "2", b"2")
+    container.commit_blocks("a", ["1", "2"], if_match=first)
+    container.stage_block("a", "3", b"3")
+    for condition in ({"if_match": first}, {"create_only": True}):
+        with pytest.raises(BlobChangedError):
+            container.commit_blocks("a", ["1", "3"], **condition)  # type: ignore[arg-type]
+    assert container.read("a").data == b"12"
+
+
+def test_a_commit_drops_what_somebody_else_had_staged(container: BlobContainer) -> None:
+    container.stage_block("a", "1", b"1")
+    container.stage_block("a", "2", b"2")
+    etag = container.commit_blocks("a", ["1"])
+    with pytest.raises(BlobChangedError):
+        container.commit_blocks("a", ["1", "2"], if_match=etag)
+
+
+def test_a_blob_that_is_written_whole_has_no_blocks_left(container: BlobContainer) -> None:
+    container.stage_block("a", "1", b"1")
+    container.commit_blocks("a", ["1"])
+    etag = container.write("a", b"whole")
+    with pytest.raises(BlobChangedError):
+        container.commit_blocks("a", ["1"], if_match=etag)
+
+
+def test_pages_go_on_after_a_token(container: BlobContainer) -> None:
+    paths = [f"p/{number:03d}" for number in range(7)]
+    for path in [*paths, "q/1"]:
+        container.write(path, b"1")
+    pages = list(container.pages("p/", size=3))
+    assert len(pages) == 3
+    assert [blob.path for page in pages for blob in page.blobs] == paths
+    assert pages[-1].token is None
+    for number, page in enumerate(pages[:-1]):
+        rest = [blob.path for later in container.pages("p/", token=page.token, size=3) for blob in later.blobs]
+        assert rest == [blob.path for later in pages[number + 1 :] for blob in later.blobs]
+    assert [page.blobs for page in container.pages("none/")] == [()]
+
+
+def test_metadata_is_read_and_makes_a_new_version(container: BlobContainer) -> None:
+    first = container.write("a", b"1")
+    if isinstance(container, MemoryContainer):
+        container.set_metadata("a", {"label": "nut"})
+    else:
+        assert isinstance(container, AzureContainer)
+        container._blob("a").set_blob_metadata({"Label": "nut"})
+    found = container.properties("a")
+    assert found is not None
+    assert (found.metadata, container.read("a").properties.metadata) == ({"label": "nut"}, {"label": "nut"})
+    assert found.etag != first
