@@ -1,0 +1,209 @@
+"""Lists of class names, which YOLO keeps apart from its labels: ``classes.txt``, ``obj.names`` and ``data.yaml``."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import yaml
+
+from shared.formats import MOST_LABELS, Finding, Parsed, label_problem, quoted
+from shared.formats.findings import Findings
+from shared.formats.lines import not_utf8
+from shared.layout import normalise_label
+
+_TEXTS: Final = ("classes.txt", "obj.names")
+_YAMLS: Final = ("data.yaml", "data.yml")
+_MOST_FINDINGS: Final = 100
+_DEEPEST: Final = 16
+_MOST_EVENTS: Final = 100_000
+_NULLS: Final = ("", "~", "null", "Null", "NULL")
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MANY: Final = f"more than {MOST_LABELS:,} names; the others were left out. Remove those that no label needs."
+
+
+class _RefusedError(Exception):
+    """The YAML is no list of classes; the message says why."""
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(reason)
+        self.finding = Finding(line=line, reason=reason)
+
+
+def is_class_list(path: str) -> bool:
+    """Tell from its name whether a file lists the names of classes."""
+    return path.rpartition("/")[2].lower() in (*_TEXTS, *_YAMLS)
+
+
+def parse_class_list(data: bytes, file_name: str) -> Parsed:
+    """Read names in the order of their class numbers.
+
+    Args:
+        data: The file: a name on each line, or YAML whose ``names`` is a list or a map from numbers.
+        file_name: Its name, whose ending tells which.
+
+    Returns:
+        The names as `labels`, with ``""`` for a number whose name is missing or unusable, so that others keep theirs.
+    """
+    if bad := not_utf8(data):
+        return Parsed(findings=(bad,))
+    findings = Findings(_MOST_FINDINGS)
+    if not file_name.lower().endswith((".yaml", ".yml")):
+        return Parsed(labels=_checked(_of_text(data, findings), findings), findings=findings.all())
+    try:
+        names = _of_yaml(_events(data), findings)
+    except _RefusedError as error:
+        return Parsed(findings=(error.finding,))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "unreadable characters"
+        reason = f"not well-formed YAML ({problem}). Mend the line."
+        return Parsed(findings=(Finding(line=mark.line + 1 if mark else 0, reason=reason),))
+    return Parsed(labels=_checked(names, findings), findings=findings.all())
+
+
+def write_class_list(names: Sequence[str]) -> bytes:
+    """Write ``classes.txt``: a name on each line."""
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def write_data_yaml(names: Sequence[str]) -> bytes:
+    """Write the part of ``data.yaml`` that names the classes."""
+    rows = [f"  {number}: {msgspec.json.encode(name).decode()}" for number, name in enumerate(names)]
+    head = "names:" if rows else "names: {}"
+    return "\n".join([f"nc: {len(names)}", head, *rows, ""]).encode()
+
+
+def _checked(names: dict[int, tuple[str, int]], findings: Findings) -> tuple[str, ...]:
+    """Put names (by number, with their lines) in order, with ``""`` for what cannot be used."""
+    result = [""] * (max(names, default=-1) + 1)
+    first: dict[str, int] = {}
+    for number, (name, line) in sorted(names.items()):
+        if name and (problem := label_problem(name)):
+            findings.add(f"{problem}.", where=f"class {number}", line=line)
+            continue
+        result[number] = name
+        if name and first.setdefault(name, number) != number:
+            reason = f"{quoted(name)} is class {first[name]} too; both become one label. Rename one if they differ."
+            findings.add(reason, where=f"class {number}", line=line)
+    if holes := [number for number in range(len(result)) if number not in names or not names[number][0]]:
+        listed = ", ".join(map(str, holes[:5])) + (", …" if len(holes) > 5 else "")
+        findings.add(f"no name for class {listed}: boxes of it cannot be used. Add the name in its place.")
+    return tuple(result)
+
+
+def _of_text(data: bytes, findings: Findings) -> dict[int, tuple[str, int]]:
+    names: dict[int, tuple[str, int]] = {}
+    start, line = 3 if data.startswith(b"\xef\xbb\xbf") else 0, 0
+    end_of_text = len(data.rstrip())
+    while start < end_of_text:
+        if line >= MOST_LABELS:
+            findings.add(_MANY, line=line + 1)
+            break
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        names[line] = (_name(data[start : min(end, start + 4096)].decode(errors="replace")), line + 1)
+        start, line = end + 1, line + 1
+    return names
+
+
+def _name(text: str) -> str:
+    return normalise_label(text)
+
+
+def _events(data: bytes) -> Iterator[yaml.Event]:
+    """Walk a YAML file's events lazily, with nothing that refers to something else and nothing deep."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(data, Loader=_LOADER)):
+        line = _line(event)
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            raise _RefusedError("anchors (&) and aliases (*) are not read. Write the names out.", line)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST or number > _MOST_EVENTS:
+            raise _RefusedError("too deep or too long for a list of classes. Keep `names` and `nc` only.", line)
+        yield event
+
+
+def _of_yaml(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
+    """Read ``names`` and check ``nc``; all else is passed by."""
+    root = next((event for event in events if isinstance(event, yaml.NodeEvent)), None)
+    if not isinstance(root, yaml.MappingStartEvent):
+        raise _RefusedError("no `names` in it. Write `names:` and a list of names.", 1)
+    names: dict[int, tuple[str, int]] | None = None
+    count, count_line = "", 0
+    for key in events:
+        if isinstance(key, yaml.CollectionEndEvent):
+            break
+        word = key.value if isinstance(key, yaml.ScalarEvent) else ""
+        _pass_by(key, events)
+        value = next(events)
+        if word == "names" and isinstance(value, yaml.SequenceStartEvent):
+            names = _of_sequence(events, findings)
+        elif word == "names" and isinstance(value, yaml.MappingStartEvent):
+            names = _of_mapping(events, findings)
+        elif word == "nc" and isinstance(value, yaml.ScalarEvent):
+            count, count_line = value.value[:40], _line(value)
+        else:
+            _pass_by(value, events)
+    for _ in events:  # what follows may be malformed, and then nothing of the file is to be trusted
+        pass
+    if names is None:
+        raise _RefusedError("`names` is missing, or neither a list nor a map. Write `names:` and a list of names.")
+    if count and count != str(len(names)):
+        reason = f"nc is {quoted(count)}, but there are {len(names)} names. Correct whichever is wrong."
+        findings.add(reason, where="nc", line=count_line)
+    return names
+
+
+def _of_sequence(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
+    names: dict[int, tuple[str, int]] = {}
+    for number, event in enumerate(events):
+        if isinstance(event, yaml.CollectionEndEvent):
+            break
+        if number == MOST_LABELS:
+            findings.add(_MANY, line=_line(event))
+        if number < MOST_LABELS:
+            names[number] = (_scalar(event), _line(event))
+        _pass_by(event, events)
+    return names
+
+
+def _of_mapping(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
+    names: dict[int, tuple[str, int]] = {}
+    for key in events:
+        if isinstance(key, yaml.CollectionEndEvent):
+            break
+        line = _line(key)
+        text = key.value if isinstance(key, yaml.ScalarEvent) else "a list or map"
+        _pass_by(key, events)
+        value = next(events)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+        if not 0 <= number < MOST_LABELS:
+            findings.add(f"{quoted(text)} is no class number: 0 to {MOST_LABELS - 1}, please.", line=line)
+        elif number in names:
+            findings.add(f"class {number} has a name already; the first holds. Number it anew.", line=line)
+        else:
+            names[number] = (_scalar(value), line)
+        _pass_by(value, events)
+    return names
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
+
+
+def _scalar(event: yaml.Event) -> str:
+    """Return a name, or ``""`` for null and for what is no single value."""
+    if not isinstance(event, yaml.ScalarEvent) or (event.style is None and event.value in _NULLS):
+        return ""
+    return _name(event.value[:1024])
+
+
+def _pass_by(event: yaml.Event, events: Iterator[yaml.Event]) -> None:
+    """Consume the rest of the node that an event begins."""
+    depth = int(isinstance(event, yaml.CollectionStartEvent))
+    while depth:
+        inner = next(events)
+        depth += isinstance(inner, yaml.CollectionStartEvent) - isinstance(inner, yaml.CollectionEndEvent)
