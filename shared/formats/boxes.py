@@ -48,7 +48,7 @@ def _mismatch(stated: tuple[int, int], real: tuple[int, int]) -> str | None:
     """Tell how the stated size contradicts the real one, but for scale; one pixel of rounding is allowed."""
     if min(*stated, *real) <= 0:
         return f"a size of {_by(stated)} pixels cannot be. Write the picture's width and height."
-    allowed = max(_RATIO_OFF, 1 / min(*stated, *real))
+    allowed = max(_RATIO_OFF, 1 / max(10, min(*stated, *real)))
     if abs(stated[0] * real[1] / (stated[1] * real[0]) - 1) <= allowed:
         return None
     if stated == (real[1], real[0]):

@@ -196,7 +196,7 @@ def _line(event: yaml.Event) -> int:
 
 def _scalar(event: yaml.Event) -> str:
     """Return a name, or ``""`` for null and for what is no single value."""
-    if not isinstance(event, yaml.ScalarEvent) or (event.style is None and event.value in _NULLS):
+    if not isinstance(event, yaml.ScalarEvent) or (not event.style and event.value in _NULLS):
         return ""
     return _name(event.value[:1024])
 

@@ -58,20 +58,24 @@ class _File(msgspec.Struct, frozen=True):
     lines: Lines
     findings: Findings
 
-    def each[T](self, array: Array, type_: type[T], name: str, accept: Callable[[T], str | None]) -> None:
-        """Hand each record to `accept`, which returns what is wrong with it; note that and what cannot be decoded."""
-        self.each_located(array, type_, name, lambda record, _: accept(record), locate=False)
-
-    def each_located[T](
-        self, array: Array, type_: type[T], name: str, accept: Callable[[T, int], str | None], *, locate: bool = True
+    def each[T](
+        self, array: Array, type_: type[T], name: str, accept: Callable[[T, int], str | None], *, locate: bool = False
     ) -> None:
-        """Do what `each` does, with the record's line; without `locate` it is looked up only for findings."""
+        """Hand each record to `accept`, which returns what is wrong with it; note that and what cannot be decoded.
+
+        Args:
+            array: The records.
+            type_: What each of them should be.
+            name: What one is called in messages.
+            accept: Takes a record and its line, which is 0 unless `locate`: looking it up costs more than decoding.
+            locate: See above.
+        """
         findings, lines = self.findings, self.lines
         for piece in pieces(array, type_):
             for number, value in enumerate(piece.values):
                 line = lines.at(piece.place(number)) if locate else 0
                 reason = f"{value}. Correct the record." if isinstance(value, str) else accept(value, line)
-                if reason:
+                if reason is not None:
                     line = line if locate or findings.is_full else lines.at(piece.place(number))
                     identity = getattr(value, "id", None)
                     where = f"{name} {identity}" if identity is not None else f"{name} at {piece.first + number}"
@@ -140,7 +144,7 @@ def _categories(file: _File, array: Array) -> dict[int, str]:
     labels: dict[int, str] = {}
     ids: dict[str, int] = {}
 
-    def accept(record: _Category) -> str | None:
+    def accept(record: _Category, _line: int) -> str | None:
         label = normalise_label(str(record.name))
         if record.id in labels:
             return f"the id is used twice; it stays {quoted(labels[record.id])}. Give each category its own."
@@ -175,7 +179,7 @@ def _pictures(file: _File, array: Array) -> dict[int, Labelling]:
         )
         return None
 
-    file.each_located(array, _Image, "image", accept)
+    file.each(array, _Image, "image", accept, locate=True)
     return pictures
 
 

@@ -1,7 +1,7 @@
 """Places the annotations of a COCO file on its pictures, and weighs whether their boxes are pixels or shares."""
 
-import math
 from collections.abc import Collection, Mapping
+from math import isfinite
 from typing import Final, Self
 
 import msgspec
@@ -63,10 +63,15 @@ class Reading:
             f"{_WORDS[self.unit]} and the others are left out. Write all boxes of a file in one unit."
         )
 
-    def accept(self, annotation: Annotation) -> str | None:
-        """Place an annotation on its picture; return what is wrong with it, if anything is."""
-        warning = self._repeated(annotation.id)
-        image = annotation.image_id
+    def accept(self, annotation: Annotation, _line: int = 0) -> str | None:
+        """Place an annotation on its picture; return what is wrong with it, if anything is.
+
+        It runs a million times for a big file, hence the few calls.
+        """
+        identity, image = annotation.id, annotation.image_id
+        repeated = identity in self._ids
+        if identity is not None:
+            self._ids.add(identity)
         label = self._labels.get(annotation.category_id)
         if image not in self._pictures:
             return f"image {image} is not among the usable 'images'. Add its record, or remove the annotation."
@@ -78,19 +83,14 @@ class Reading:
         region = self._region(label, annotation.bbox)
         if isinstance(region, str):
             return region
-        regions = self.regions.setdefault(image, [])
-        if len(regions) >= MOST_REGIONS:
+        regions = self.regions.get(image)
+        if regions is None:
+            self.regions[image] = [region]
+        elif len(regions) < MOST_REGIONS:
+            regions.append(region)
+        else:
             return f"image {image} has more than {MOST_REGIONS:,} annotations; this one was left out. Remove some."
-        regions.append(region)
-        return warning
-
-    def _repeated(self, identity: int | None) -> str | None:
-        if identity is None:
-            return None
-        if identity in self._ids:
-            return "the id is used twice; both annotations are kept. Give each its own."
-        self._ids.add(identity)
-        return None
+        return "the id is used twice; both annotations are kept. Give each its own." if repeated else None
 
     def _region(self, label: str, bbox: list[float] | None) -> Region | str:
         if not bbox:
@@ -98,17 +98,13 @@ class Reading:
         if len(bbox) != 4:
             return f"bbox has {len(bbox)} numbers; it needs [left, top, width, height]. Draw the box again."
         left, top, width, height = bbox
-        if not math.isfinite(left + top + width + height):
+        if not isfinite(left + top + width + height):
             return "bbox has a number that is not finite. Draw the box again."
         if width <= 0 or height <= 0:
             return f"bbox is {width:g} wide and {height:g} high; both must be above 0. Draw the box again."
-        unit = _spoken_for(max(left + width, top + height, -left, -top))
+        reach = max(left + width, top + height, -left, -top)
+        unit: Unit | None = "share" if reach <= 1 + EPSILON else "pixel" if reach >= _PIXEL else None
         self._spoke[unit] += 1
         if self._decided and unit != self._decided:
             return f"bbox is not in {_WORDS[self._decided]}, as most of this file are. Write it in the same unit."
         return Region(label, (left, top, width, height))
-
-
-def _spoken_for(reach: float) -> Unit | None:
-    """Tell which unit a box that reaches so far speaks for, if for any."""
-    return "share" if reach <= 1 + EPSILON else "pixel" if reach >= _PIXEL else None
