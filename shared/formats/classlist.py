@@ -1,5 +1,6 @@
 """Lists of class names, which YOLO keeps apart from its labels: ``classes.txt``, ``obj.names`` and ``data.yaml``."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,22 @@ _MOST_EVENTS: Final = 100_000
 _NULLS: Final = ("", "~", "null", "Null", "NULL")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MANY: Final = f"more than {MOST_LABELS:,} names; the others were left out. Remove those that no label needs."
+
+
+class _Names:
+    """Names by class number, and the line of each; 0 where there is none."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.lines = array("L")
+
+    def put(self, number: int, text: str, line: int) -> None:
+        """Note a class's name, ``""`` when it has a place but no name."""
+        while len(self.texts) <= number:
+            self.texts.append("")
+            self.lines.append(0)
+        self.texts[number] = normalise_label(text)
+        self.lines[number] = line
 
 
 class _RefusedError(Exception):
@@ -73,26 +90,29 @@ def write_data_yaml(names: Sequence[str]) -> bytes:
     return "\n".join([f"nc: {len(names)}", head, *rows, ""]).encode()
 
 
-def _checked(names: dict[int, tuple[str, int]], findings: Findings) -> tuple[str, ...]:
-    """Put names (by number, with their lines) in order, with ``""`` for what cannot be used."""
-    result = [""] * (max(names, default=-1) + 1)
-    first: dict[str, int] = {}
-    for number, (name, line) in sorted(names.items()):
-        if name and (problem := label_problem(name)):
-            findings.add(f"{problem}.", where=f"class {number}", line=line)
-            continue
-        result[number] = name
-        if name and first.setdefault(name, number) != number:
-            reason = f"{quoted(name)} is class {first[name]} too; both become one label. Rename one if they differ."
-            findings.add(reason, where=f"class {number}", line=line)
-    if holes := [number for number in range(len(result)) if number not in names or not names[number][0]]:
+def _checked(names: _Names, findings: Findings) -> tuple[str, ...]:
+    """Return the names in order, with ``""`` in the place of what cannot be used."""
+    texts = names.texts
+    holes = [number for number, text in enumerate(texts) if not text]
+    seen: set[str] = set()
+    for number, text in enumerate(texts):
+        where, line = f"class {number}", names.lines[number]
+        if text and (problem := label_problem(text)):
+            findings.add(f"{problem}.", where=where, line=line)
+            texts[number] = ""
+        elif text in seen:
+            reason = f"{quoted(text)} is an earlier class too; both become one label. Rename one if they differ."
+            findings.add(reason, where=where, line=line)
+        elif text:
+            seen.add(text)
+    if holes:
         listed = ", ".join(map(str, holes[:5])) + (", …" if len(holes) > 5 else "")
         findings.add(f"no name for class {listed}: boxes of it cannot be used. Add the name in its place.")
-    return tuple(result)
+    return tuple(texts)
 
 
-def _of_text(data: bytes, findings: Findings) -> dict[int, tuple[str, int]]:
-    names: dict[int, tuple[str, int]] = {}
+def _of_text(data: bytes, findings: Findings) -> _Names:
+    names = _Names()
     start, line = 3 if data.startswith(b"\xef\xbb\xbf") else 0, 0
     end_of_text = len(data.rstrip())
     while start < end_of_text:
@@ -101,13 +121,9 @@ def _of_text(data: bytes, findings: Findings) -> dict[int, tuple[str, int]]:
             break
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        names[line] = (_name(data[start : min(end, start + 4096)].decode(errors="replace")), line + 1)
+        names.put(line, data[start : min(end, start + 4096)].decode(errors="replace"), line + 1)
         start, line = end + 1, line + 1
     return names
-
-
-def _name(text: str) -> str:
-    return normalise_label(text)
 
 
 def _events(data: bytes) -> Iterator[yaml.Event]:
@@ -126,12 +142,12 @@ def _events(data: bytes) -> Iterator[yaml.Event]:
         yield event
 
 
-def _of_yaml(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
+def _of_yaml(events: Iterator[yaml.Event], findings: Findings) -> _Names:
     """Read ``names`` and check ``nc``; all else is passed by."""
     root = next((event for event in events if isinstance(event, yaml.NodeEvent)), None)
     if not isinstance(root, yaml.MappingStartEvent):
         raise _RefusedError("no `names` in it. Write `names:` and a list of names.", 1)
-    names: dict[int, tuple[str, int]] | None = None
+    names: _Names | None = None
     count, count_line = "", 0
     for key in events:
         if isinstance(key, yaml.CollectionEndEvent):
@@ -151,27 +167,28 @@ def _of_yaml(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tupl
         pass
     if names is None:
         raise _RefusedError("`names` is missing, or neither a list nor a map. Write `names:` and a list of names.")
-    if count and count != str(len(names)):
-        reason = f"nc is {quoted(count)}, but there are {len(names)} names. Correct whichever is wrong."
+    named = sum(line > 0 for line in names.lines)
+    if count and count != str(named):
+        reason = f"nc is {quoted(count)}, but there are {named} names. Correct whichever is wrong."
         findings.add(reason, where="nc", line=count_line)
     return names
 
 
-def _of_sequence(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
-    names: dict[int, tuple[str, int]] = {}
+def _of_sequence(events: Iterator[yaml.Event], findings: Findings) -> _Names:
+    names = _Names()
     for number, event in enumerate(events):
         if isinstance(event, yaml.CollectionEndEvent):
             break
         if number == MOST_LABELS:
             findings.add(_MANY, line=_line(event))
         if number < MOST_LABELS:
-            names[number] = (_scalar(event), _line(event))
+            names.put(number, _scalar(event), _line(event))
         _pass_by(event, events)
     return names
 
 
-def _of_mapping(events: Iterator[yaml.Event], findings: Findings) -> dict[int, tuple[str, int]]:
-    names: dict[int, tuple[str, int]] = {}
+def _of_mapping(events: Iterator[yaml.Event], findings: Findings) -> _Names:
+    names = _Names()
     for key in events:
         if isinstance(key, yaml.CollectionEndEvent):
             break
@@ -182,10 +199,10 @@ def _of_mapping(events: Iterator[yaml.Event], findings: Findings) -> dict[int, t
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
         if not 0 <= number < MOST_LABELS:
             findings.add(f"{quoted(text)} is no class number: 0 to {MOST_LABELS - 1}, please.", line=line)
-        elif number in names:
+        elif number < len(names.lines) and names.lines[number]:
             findings.add(f"class {number} has a name already; the first holds. Number it anew.", line=line)
         else:
-            names[number] = (_scalar(value), line)
+            names.put(number, _scalar(value), line)
         _pass_by(value, events)
     return names
 
@@ -198,7 +215,7 @@ def _scalar(event: yaml.Event) -> str:
     """Return a name, or ``""`` for null and for what is no single value."""
     if not isinstance(event, yaml.ScalarEvent) or (not event.style and event.value in _NULLS):
         return ""
-    return _name(event.value[:1024])
+    return event.value[:1024]
 
 
 def _pass_by(event: yaml.Event, events: Iterator[yaml.Event]) -> None:

@@ -139,7 +139,7 @@ def test_names_are_read_in_the_order_of_their_numbers(name: str, text: str, labe
     [
         pytest.param("classes.txt", "nut\n\nbolt", ("nut", "", "bolt"), 0, "no name for class 1", id="a blank line"),
         pytest.param("classes.txt", "nut\nb\0lt\nx", ("nut", "", "x"), 2, "cannot be a label", id="not printable"),
-        pytest.param("classes.txt", "nut\nnut", ("nut", "nut"), 2, "class 0 too", id="twice the same"),
+        pytest.param("classes.txt", "nut\nnut", ("nut", "nut"), 2, "an earlier class too", id="twice the same"),
         pytest.param("data.yaml", "names: {0: a, 3: b}", ("a", "", "", "b"), 0, "class 1, 2", id="a gap in the map"),
         pytest.param("data.yaml", "names:\n  0: a\n  0: b", ("a",), 3, "has a name already", id="a number twice"),
         pytest.param("data.yaml", "names: {a: 0}", (), 1, "'a' is no class number", id="the map upside down"),
