@@ -25,7 +25,7 @@ from shared.layout import normalise_label
 
 __all__ = ["EPSILON", "Exported", "parse_coco", "write_coco"]
 
-_GIVE_UP: Final = 100_000  # findings; what has so many is no data set
+_GIVE_UP: Final = 10_000  # records of another form; what has so many is no data set, and each takes long
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _LARGEST_SIDE: Final = 1e9
 
@@ -70,17 +70,23 @@ class _File(msgspec.Struct, frozen=True):
             accept: Takes a record and its line, which is 0 unless `locate`: looking it up costs more than decoding.
             locate: See above.
         """
-        findings, lines = self.findings, self.lines
+        findings, lines, unreadable = self.findings, self.lines, 0
         for piece in pieces(array, type_):
             for number, value in enumerate(piece.values):
                 line = lines.at(piece.place(number)) if locate else 0
-                reason = f"{value}. Correct the record." if isinstance(value, str) else accept(value, line)
+                if isinstance(value, str):
+                    unreadable += 1
+                    reason: str | None = f"{value}. Correct the record."
+                else:
+                    reason = accept(value, line)
                 if reason is not None:
                     line = line if locate or findings.is_full else lines.at(piece.place(number))
                     identity = getattr(value, "id", None)
                     where = f"{name} {identity}" if identity is not None else f"{name} at {piece.first + number}"
                     findings.add(reason, where=where, line=line)
-            if findings.count > _GIVE_UP:
+            if unreadable > _GIVE_UP:
+                reason = f"more than {_GIVE_UP:,} records of '{name}' have another form; the rest of them was not read."
+                findings.give_up(f"{reason} Export the data set as COCO.")
                 return
 
 

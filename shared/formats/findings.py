@@ -14,6 +14,7 @@ class Findings:
         self._most = most
         self._kept: list[Finding] = []
         self._reasons: dict[str, str] = {}  # equal texts are kept once
+        self._end: tuple[Finding, ...] = ()
         self.count = 0
 
     @property
@@ -33,10 +34,14 @@ class Findings:
         room = self._most - len(self._kept)
         self._kept.extend(other._kept[:room])
         self.count += other.count
+        self._end += other._end
+
+    def give_up(self, reason: str, *, line: int = 0) -> None:
+        """Note why the rest of the file was not read; it is kept, however many findings there are."""
+        self._end += (Finding(line=line, reason=reason),)
 
     def all(self) -> tuple[Finding, ...]:
-        """Return them in the order they were found; when there are more than `most`, the last one counts the rest."""
+        """Return them in the order they were found; when there are more than `most`, one at the end counts the rest."""
         rest = self.count - len(self._kept)
-        if not rest:
-            return tuple(self._kept)
-        return (*self._kept, Finding(reason=f"and {rest:,} more findings. Mend the ones above first."))
+        more = (Finding(reason=f"and {rest:,} more findings. Mend the ones above first."),) if rest else ()
+        return (*self._kept, *more, *self._end)

@@ -48,6 +48,7 @@ def parse_yolo(data: bytes) -> Parsed:
         if region is None:
             continue
         if findings.count > _GIVE_UP:
+            findings.give_up("the rest was not read. Export the labels as YOLO.", line=lines.at(match.start()))
             break
         if isinstance(region, Region) and len(regions) < MOST_REGIONS:
             regions.append(region)

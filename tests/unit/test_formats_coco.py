@@ -271,6 +271,17 @@ def test_a_thousand_findings_are_kept_and_the_rest_counted() -> None:
     assert parsed.findings[-1].reason.startswith("and 4,000 more findings")
 
 
+def test_what_has_countless_records_of_another_form_is_not_read_to_its_end() -> None:
+    parsed = parse_coco(coco([image()], [0] * 20_000))
+    assert "not read" in parsed.findings[-1].reason
+    assert len(parsed.labellings) == 1
+
+
+def test_annotations_of_pictures_that_were_taken_out_do_not_end_the_reading() -> None:
+    parsed = parse_coco(coco([image()], [*(note(n, 99) for n in range(20_000)), note(-1)]))
+    assert parsed.labellings[0].regions == (Region("nut"),)
+
+
 def test_more_annotations_than_a_picture_may_have_are_left_out() -> None:
     parsed = parse_coco(coco([image()], [note(n, bbox=BOX) for n in range(MOST_REGIONS + 2)]))
     assert len(parsed.labellings[0].regions) == MOST_REGIONS

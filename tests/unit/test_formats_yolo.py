@@ -89,6 +89,12 @@ def test_more_boxes_than_a_picture_may_have_are_left_out() -> None:
     assert parsed.findings[0].line == MOST_REGIONS + 1
 
 
+def test_what_has_countless_wrong_lines_is_not_read_to_its_end() -> None:
+    findings = parse_yolo(b"3\n" * 20_000).findings
+    assert findings[-2].reason.startswith("and 9,901 more")
+    assert str(findings[-1]).startswith("line 10002: the rest was not read")
+
+
 def test_names_take_the_place_of_class_numbers() -> None:
     regions = [Region("1", BOX), Region("0"), Region("2", BOX), Region("2"), Region("7")]
     named, findings = name_classes(regions, ["nut", "bolt", ""])
