@@ -26,7 +26,7 @@ from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import fit_classifier
 from engine.learn.heads import HEADS, Head
 from engine.learn.metrics import measure
-from shared.snapshot import side_of
+from shared.sides import side_of
 
 RESULTS = Path(__file__).with_name("results") / "accuracy"
 SHOTS = (2, 3, 5, 10)

@@ -15,9 +15,12 @@ from shared import telemetry
 from shared.assessment import Assessor
 from shared.dataset import Datasets
 from shared.events import Announcer, EventGridAnnouncer, NoAnnouncer
+from shared.imports import Imports
+from shared.intake import Intake
 from shared.policy import Rules
 from shared.prediction import Prediction
 from shared.progress import Progress
+from shared.reconcile import Reconciliation
 from shared.settings import Settings
 from shared.status import Status
 from shared.storage import BlobContainer, Queue
@@ -33,7 +36,7 @@ _making: Final = threading.Lock()
 class Services:
     """What the functions call."""
 
-    datasets: Datasets
+    intake: Intake
     training: Training
     progress: Progress
     prediction: Prediction
@@ -60,8 +63,11 @@ def compose(
     budget = settings.training_budget_hours
     assessor = Assessor(training=training, registry=registry, rules=rules)
     progress = Progress(training=training, registry=registry, vision=vision, announcer=announcer, budget_hours=budget)
+    datasets = Datasets(training=training, registry=registry, changes=changes)
+    imports = Imports(training=training, registry=registry)
+    reconciliation = Reconciliation(training=training, registry=registry, datasets=datasets, imports=imports)
     return Services(
-        datasets=Datasets(training=training, registry=registry, changes=changes),
+        intake=Intake(container=training.name, datasets=datasets, imports=imports, reconciliation=reconciliation),
         training=Training(
             training=training, registry=registry, assessor=assessor, progress=progress, budget_hours=budget
         ),
@@ -72,7 +78,7 @@ def compose(
             keys=[key.get_secret_value() for key in settings.prediction_keys],
             default_dataset=settings.default_dataset,
         ),
-        status=Status(registry=registry, assessor=assessor),
+        status=Status(registry=registry, assessor=assessor, imports=imports, reconciliation=reconciliation),
     )
 
 

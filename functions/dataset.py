@@ -1,5 +1,7 @@
 """Triggers that keep the COCO files: blob written, blob deleted, and the timers that catch what events missed."""
 
+from datetime import UTC, datetime
+
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
@@ -18,23 +20,36 @@ blueprint = func.Blueprint()
 def rebuild_dataset(blob: BlobClient, context: func.Context) -> None:
     """Look at a blob that was written and fold it into its dataset's COCO file."""
     with hop("rebuild_dataset", context) as services:
-        services.datasets.notice(blob.blob_name)
+        services.intake.notice(blob.blob_name)
+
+
+@blueprint.function_name("import_annotations")
+@blueprint.blob_trigger(
+    arg_name="blob",
+    path="%TRAINING_CONTAINER%/{dataset}/annotations/{name}",
+    connection="TRAINING_STORAGE",
+    source=func.BlobSource.EVENT_GRID,
+)
+def import_annotations(blob: BlobClient, context: func.Context) -> None:
+    """Apply a file of labels to the pictures that it names."""
+    with hop("import_annotations", context) as services:
+        services.intake.notice(blob.blob_name)
 
 
 @blueprint.function_name("forget_image")
 @blueprint.event_grid_trigger(arg_name="event")
 def forget_image(event: func.EventGridEvent, context: func.Context) -> None:
-    """Take a blob that was deleted out of its dataset's COCO file."""
+    """Take a blob that was deleted out of its dataset's COCO file, or the labels that it gave."""
     with hop("forget_image", context) as services:
-        services.datasets.forget_subject(event.subject)
+        services.intake.forget_subject(event.subject)
 
 
 @blueprint.function_name("fold_changes")
 @blueprint.timer_trigger(arg_name="timer", schedule="%FOLD_SCHEDULE%")
 def fold_changes(timer: func.TimerRequest, context: func.Context) -> None:
-    """Fold changes that an earlier, killed fold left in the queue."""
+    """Go on with what earlier calls left: changes in the queue, files half imported, comparisons half done."""
     with hop("fold_changes", context) as services:
-        services.datasets.fold()
+        services.intake.resume(now=datetime.now(UTC))
 
 
 @blueprint.function_name("reconcile")
@@ -42,4 +57,4 @@ def fold_changes(timer: func.TimerRequest, context: func.Context) -> None:
 def reconcile(timer: func.TimerRequest, context: func.Context) -> None:
     """Compare the container with the COCO files and fold what no event told."""
     with hop("reconcile", context) as services:
-        services.datasets.reconcile()
+        services.intake.reconcile(now=datetime.now(UTC))

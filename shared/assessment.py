@@ -1,16 +1,24 @@
 """Where a dataset stands: its pictures, its versions, and what the policy says. Read by training and by status."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from shared.cocofile import CocoFile, LiveDataset
-from shared.dataset_config import read_config
-from shared.errors import InvalidRequestError
+from shared.cocofile import CocoFile
+from shared.dataset_config import DatasetConfig, read_config
+from shared.errors import BlobChangedError, InvalidRequestError
+from shared.kinds import Kind, infer_kind, why_unclear
+from shared.livefile import LiveFile
+from shared.pins import PinnedPictures
 from shared.policy import Decision, LastTraining, Rules, Situation, decide, ready_labels
 from shared.promotions import Promotion, PromotionLog
 from shared.registry import FAILED_STATES, LAST_STATES, Registry, Token, Version
-from shared.snapshot import Stock, snapshot_digest, take_stock
+from shared.stock import LabelStock, Stock
 from shared.storage import BlobContainer
+from shared.survey import Survey, Surveys, take_survey
+
+SMALL: Final = 8 * 2**20  # bytes; so small a COCO file is surveyed whenever somebody asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +27,12 @@ class Assessment:
 
     Attributes:
         dataset: Its name.
-        live: Its pictures, or None before the first fold.
-        stock: What of them can be trained on.
+        live: Its COCO file, or None before the first fold.
+        kind: What it teaches, or None while that is not clear.
+        pinned: sha256 of the pictures pinned to the test side.
+        labels: Pictures by label: distinct ones when `survey` is there, else all.
+        survey: The full look at this state of the file, or None when there was none.
+        stock: What can be trained on, when the survey was taken just now.
         versions: Its versions, oldest first.
         in_flight: The single-flight token.
         champion: The newest promotion, or None.
@@ -29,8 +41,12 @@ class Assessment:
     """
 
     dataset: str
-    live: LiveDataset | None
-    stock: Stock
+    live: LiveFile | None
+    kind: Kind | None
+    pinned: frozenset[str]
+    labels: Mapping[str, LabelStock]
+    survey: Survey | None
+    stock: Stock | None
     versions: tuple[Version, ...]
     in_flight: Token
     champion: Promotion | None
@@ -45,48 +61,140 @@ class Assessor:
         self._training = training
         self._registry = Registry(registry)
         self._promotions = PromotionLog(registry)
+        self._pins = PinnedPictures(registry)
+        self._surveys = Surveys(registry)
         self._rules = rules
 
-    def assess(self, dataset: str, *, now: datetime) -> Assessment:
-        """Read a dataset's state and ask the policy."""
-        live = CocoFile(self._training, dataset).read()
-        stock = take_stock(live.pictures, live.pinned_test) if live else take_stock((), ())
-        versions = tuple(self._registry.versions(dataset))
-        token = self._registry.in_flight(dataset)
-        champion = self._promotions.champion(dataset)
-        rules = self._rules
-        try:
-            rules = read_config(self._training, dataset).rules(self._rules)
-        except InvalidRequestError as error:
-            decision = Decision(False, (str(error),), ())
-        else:
-            decision = self._decide(rules, live, stock, versions, token, champion, now)
-        return Assessment(dataset, live, stock, versions, token, champion, rules, decision)
+    def assess(self, dataset: str, *, now: datetime, thorough: bool = False) -> Assessment:
+        """Read a dataset's state and ask the policy.
 
-    @staticmethod
-    def _decide(
-        rules: Rules,
-        live: LiveDataset | None,
-        stock: Stock,
-        versions: tuple[Version, ...],
-        token: Token,
-        champion: Promotion | None,
-        now: datetime,
-    ) -> Decision:
-        if live is None:
-            return Decision(False, ("no picture was seen yet",), ())
-        last = _last_training(versions)
-        digest = snapshot_digest(stock, ready_labels(rules, stock.labels), live.pinned_test)
-        situation = Situation(
-            labels=stock.labels,
-            changes=live.changes,
-            last_change_at=live.last_modified,
-            same_snapshot=last is not None and last.digest == digest,
-            in_flight=token.version,
-            last=last,
-            has_champion=champion is not None,
+        Args:
+            dataset: Its name.
+            now: The time.
+            thorough: Confirm a go by a survey, however large the file is.
+        """
+        config, trouble = self._config(dataset)
+        live = CocoFile(self._training, dataset).read()
+        versions = tuple(self._registry.versions(dataset))
+        rough = Assessment(
+            dataset=dataset,
+            live=live,
+            kind=_kind(config, live, versions),
+            pinned=self._pins.of(dataset),
+            labels=_tallied(live),
+            survey=None,
+            stock=None,
+            versions=versions,
+            in_flight=self._registry.in_flight(dataset),
+            champion=self._promotions.champion(dataset),
+            rules=config.rules(self._rules),
+            decision=Decision(False, (trouble,), ()),
         )
-        return decide(rules, situation, now=now)
+        if trouble or live is None:
+            reason = trouble or "no picture was seen yet"
+            return replace(rough, decision=Decision(False, (reason,), ()))
+        assessment = self._known(rough) or (self._surveyed(rough) if live.size <= SMALL else None) or rough
+        assessment = _decided(assessment, now)
+        if thorough and assessment.survey is None and assessment.decision.go:
+            surveyed = self._surveyed(rough)
+            if surveyed is None:
+                reason = "pictures are still coming in: the COCO file changed while it was read"
+                return replace(rough, decision=Decision(False, (reason,), ()))
+            assessment = _decided(surveyed, now)
+        if assessment.survey is not None and assessment.stock is not None and live.size > SMALL:
+            self._surveys.keep(dataset, assessment.survey)
+        return assessment
+
+    def survey(self, assessment: Assessment) -> tuple[Survey, Stock]:
+        """Take a full look at the state of the file that was assessed.
+
+        Raises:
+            BlobChangedError: The file was changed in the meantime.
+        """
+        live, kind = assessment.live, assessment.kind
+        if live is None or kind is None:
+            raise ValueError(f"dataset '{assessment.dataset}' has nothing to survey")
+        return take_survey(
+            live.records,
+            live.head.categories,
+            etag=live.etag,
+            kind=kind,
+            pinned_test=assessment.pinned,
+            ready_of=lambda labels: ready_labels(assessment.rules, labels),
+        )
+
+    def _config(self, dataset: str) -> tuple[DatasetConfig, str]:
+        try:
+            return read_config(self._training, dataset), ""
+        except InvalidRequestError as error:
+            return DatasetConfig(), str(error)
+
+    def _known(self, rough: Assessment) -> Assessment | None:
+        """Use the kept survey, if it is of this state of the file and was made by the same rules."""
+        survey = self._surveys.read(rough.dataset)
+        if survey is None or rough.live is None or survey.etag != rough.live.etag:
+            return None
+        labels = _counted(survey)
+        same = (survey.kind, survey.pinned) == (rough.kind, len(rough.pinned))
+        if not same or survey.ready != ready_labels(rough.rules, labels):
+            return None
+        return replace(rough, survey=survey, labels=labels)
+
+    def _surveyed(self, rough: Assessment) -> Assessment | None:
+        if rough.kind is None:
+            return None
+        try:
+            survey, stock = self.survey(rough)
+        except BlobChangedError:
+            return None
+        return replace(rough, survey=survey, stock=stock, labels=_counted(survey))
+
+
+def _decided(assessment: Assessment, now: datetime) -> Assessment:
+    live, survey = assessment.live, assessment.survey
+    if live is None:
+        return assessment
+    last = _last_training(assessment.versions)
+    info = live.head.info
+    if last is None:
+        same_snapshot = False
+    elif survey is not None:
+        same_snapshot = last.digest == survey.snapshot.digest
+    else:
+        same_snapshot = last.changes == info.changes
+    situation = Situation(
+        kind=assessment.kind,
+        unclear=why_unclear(info.totals),
+        labels=assessment.labels,
+        changes=info.changes,
+        last_change_at=live.last_modified,
+        same_snapshot=same_snapshot,
+        in_flight=assessment.in_flight.version,
+        last=last,
+        has_champion=assessment.champion is not None,
+    )
+    return replace(assessment, decision=decide(assessment.rules, situation, now=now))
+
+
+def _kind(config: DatasetConfig, live: LiveFile | None, versions: tuple[Version, ...]) -> Kind | None:
+    if config.kind is not None:
+        return config.kind
+    if versions:
+        return versions[-1].kind
+    return infer_kind(live.head.info.totals) if live else "classification"
+
+
+def _tallied(live: LiveFile | None) -> dict[str, LabelStock]:
+    """Return the counts that the head keeps: copies and conflicting pictures are in them."""
+    if live is None:
+        return {}
+    names = {category.id: category.name for category in live.head.categories}
+    found = {names[tally.category_id]: LabelStock(tally.train, tally.test) for tally in live.head.info.tallies}
+    return dict(sorted(found.items()))
+
+
+def _counted(survey: Survey) -> dict[str, LabelStock]:
+    return {of.label: LabelStock(of.train, of.test, of.copies) for of in survey.labels}
 
 
 def _last_training(versions: tuple[Version, ...]) -> LastTraining | None:

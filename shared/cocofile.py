@@ -1,103 +1,76 @@
-"""The live COCO file in storage: read whole, folded, written whole with If-Match.
+"""The live COCO file in storage: a change reads and writes the leaves it touches, and commits them with If-Match.
 
-Callers see changes going in and pictures coming out, never how the file lies in its blob.
+Callers see changes going in, and states of the file coming out (`LiveFile`). How the file lies in its blob is in
+`blocks`, what a change does to records is in `shelf`, and `rewrite` applies the one to the other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-import msgspec
-
-from shared import coco, layout
-from shared.errors import BlobChangedError, BlobNotFoundError
+from shared import layout
+from shared.blocks import StagedBlock
+from shared.coco import Claim, Seen
+from shared.errors import BlobChangedError
+from shared.livefile import LiveFile, read_live_file
+from shared.rewrite import Change, Rewrite
 from shared.storage import BlobContainer
 
 MOST_TRIES: Final = 20  # lost races before giving up; each loss means that somebody else's commit stands
-
-
-class LiveDataset(msgspec.Struct, frozen=True, kw_only=True):
-    """One state of a dataset.
-
-    Attributes:
-        pictures: All usable pictures, in the order of their paths.
-        problems: Blobs that cannot be used.
-        changes: How often pictures were added, replaced, relabelled or removed, ever.
-        pinned_test: sha256 of pictures that are on the test side for good.
-        traceparent: Trace context of the newest change.
-        last_modified: When the file was last written.
-    """
-
-    pictures: tuple[coco.Picture, ...]
-    problems: tuple[coco.Problem, ...]
-    changes: int
-    pinned_test: frozenset[str]
-    traceparent: str
-    last_modified: datetime
+CALLS_AT_ONCE: Final = 8
 
 
 class CocoFile:
-    """The live COCO file of one dataset."""
+    """The live COCO file of one dataset.
+
+    Every method raises BrokenFileError when the file is not what Darkroom wrote. Those that write raise
+    BlobChangedError when others were faster `MOST_TRIES` times in a row.
+    """
 
     def __init__(self, training: BlobContainer, dataset: str) -> None:
         self._training = training
         self._path = layout.live_file(dataset)
 
-    def read(self) -> LiveDataset | None:
-        """Read the dataset, or None when it has no file yet.
+    def read(self) -> LiveFile | None:
+        """Read the newest state's head, or None when the dataset has no file yet."""
+        return read_live_file(self._training, self._path)
 
-        Raises:
-            BrokenFileError: The file is not what this class wrote.
-        """
-        try:
-            blob = self._training.read(self._path)
-        except BlobNotFoundError:
-            return None
-        document = coco.decode(blob.data)
-        return LiveDataset(
-            pictures=tuple(coco.pictures_of(document)),
-            problems=document.problems,
-            changes=document.info.changes,
-            pinned_test=frozenset(document.info.pinned_test),
-            traceparent=document.info.traceparent,
-            last_modified=blob.properties.last_modified,
-        )
+    def fold(self, seen: Mapping[str, Seen | None], *, traceparent: str = "") -> bool:
+        """Fold what was seen at some paths into the file, in one commit; return whether it changed."""
+        return self._commit(Change(seen=seen, traceparent=traceparent))
 
-    def etags(self) -> dict[str, str]:
-        """Return path → ETag of all that the file knows, pictures and problems."""
-        return coco.etags_of(self._load()[0])
+    def put_imports(self, claims: Iterable[Claim], *, traceparent: str = "") -> bool:
+        """Note what an imported file says of some pictures; return whether the file changed."""
+        return self._commit(Change(imports=tuple(claims), traceparent=traceparent))
 
-    def fold(self, seen: Mapping[str, coco.Entry | None], *, traceparent: str = "") -> bool:
-        """Fold what was seen at some paths into the file, in one commit; return whether it changed.
+    def drop_imports(self, source: str, *, but: str | None = None, traceparent: str = "") -> bool:
+        """Forget what an imported file said, but for what it says in version `but`; return whether the file changed."""
+        return self._commit(Change(dropped=(source, but), traceparent=traceparent))
 
-        Raises:
-            BlobChangedError: Others were faster `MOST_TRIES` times in a row.
-        """
-        return self._commit(lambda d: coco.fold(d, seen, url_of=self._training.url, traceparent=traceparent))
-
-    def pin_to_test(self, digests: Iterable[str]) -> None:
-        """Move pictures, by sha256, to the test side for good."""
-        self._commit(lambda document: coco.pin_to_test(document, digests))
-
-    def _load(self) -> tuple[coco.Document, str | None]:
-        try:
-            blob = self._training.read(self._path)
-        except BlobNotFoundError:
-            return coco.Document(), None
-        return coco.decode(blob.data), blob.properties.etag
-
-    def _commit(self, change: Callable[[coco.Document], coco.Document]) -> bool:
+    def _commit(self, change: Change) -> bool:
         tries = 0
         while True:
-            before, etag = self._load()
-            after = change(before)
-            if after == before:
-                return False
             try:
-                self._training.write(self._path, coco.encode(after), if_match=etag, create_only=etag is None)
+                return self._try(change)
             except BlobChangedError:
                 tries += 1
                 if tries == MOST_TRIES:
                     raise
-            else:
-                return True
+
+    def _try(self, change: Change) -> bool:
+        """Apply a change to the file as it is now; return whether that changed it.
+
+        Raises:
+            BlobChangedError: Somebody else was faster.
+        """
+        live = self.read()
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            block_ids = Rewrite(live, pool, stage=self._stage, url_of=self._training.url).apply(change)
+        if block_ids is None:
+            return False
+        etag = live.etag if live else None
+        self._training.commit_blocks(self._path, block_ids, if_match=etag, create_only=etag is None)
+        return True
+
+    def _stage(self, block: StagedBlock) -> None:
+        self._training.stage_block(self._path, block.block.id, block.data)

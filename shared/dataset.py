@@ -1,25 +1,23 @@
-"""Keeps each dataset's COCO file equal to what lies in storage: notices changes, folds them, reconciles (design §3)."""
+"""Keeps each dataset's COCO file equal to what lies in storage: notices changes, folds them (design §3 hops 2, 3)."""
 
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import batched
 from typing import Final
 
-from shared import layout, limits, telemetry
+from shared import layout, look, telemetry
 from shared.changes import ChangeBatch, ChangeRecord, encode_change
-from shared.coco import Entry
+from shared.coco import Seen
 from shared.cocofile import CocoFile
-from shared.errors import BlobNotFoundError, BlobTooLargeError, BrokenFileError
+from shared.errors import BrokenFileError
 from shared.layout import MisplacedPath, PicturePath
 from shared.misplaced import MisplacedBlobs
-from shared.pictures import Facts, inspect
+from shared.pictures import Facts
 from shared.registry import Registry
-from shared.rounds import for_each
 from shared.storage import BlobContainer, Lease, Queue, QueueMessage
 
 LOCK: Final = "fold.lock"
@@ -29,27 +27,13 @@ BATCH: Final = 256
 LONGEST: Final = timedelta(minutes=2)  # then the next timer goes on, so that no invocation runs into its time-out
 RENEW_AFTER: Final = 32  # look-ups
 CALLS_AT_ONCE: Final = 8
+TURN: Final = 0.2  # seconds between two tries to get the lease
 
 _log = logging.getLogger("darkroom.dataset")
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """What `reconcile` found that no event had told.
-
-    Attributes:
-        missing: In the container, not in the file.
-        changed: In both, but replaced since.
-        vanished: In the file, not in the container.
-    """
-
-    missing: int = 0
-    changed: int = 0
-    vanished: int = 0
-
-
 class Datasets:
-    """Pictures in, COCO files out; for all datasets of one training container."""
+    """Pictures and labels in, COCO files out; for all datasets of one training container."""
 
     def __init__(
         self,
@@ -58,8 +42,12 @@ class Datasets:
         registry: BlobContainer,
         changes: Queue,
         clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+        batch: int = BATCH,
     ) -> None:
         self._clock = clock
+        self._wait = wait
+        self._batch = batch
         self._training = training
         self._locks = registry
         self._registry = Registry(registry)
@@ -68,7 +56,10 @@ class Datasets:
 
     def notice(self, path: str) -> None:
         """Look at a blob that was written, put what it is into the queue, and fold (hops 2 and 3)."""
-        facts = self._look(path) if isinstance(layout.parse_picture_path(path), PicturePath) else None
+        facts = None
+        if isinstance(layout.parse_picture_path(path), PicturePath) and not look.is_label_file(path):
+            seen = look.look(self._training, path)
+            facts = seen.facts if seen else None
         self._enqueue(path, facts)
         self._drain()
 
@@ -76,12 +67,6 @@ class Datasets:
         """Note that a blob may be gone, and fold."""
         self._enqueue(path, None)
         self._drain()
-
-    def forget_subject(self, subject: str) -> None:
-        """Note that the blob an Event Grid subject names may be gone; other containers' blobs are none of ours."""
-        path = layout.path_of_subject(subject, self._training.name)
-        if path is not None:
-            self.forget(path)
 
     def fold(self) -> int:
         """Drain the queue into the COCO files, if nobody else is at it; return how many messages were folded.
@@ -94,20 +79,30 @@ class Datasets:
             raise broken[0]
         return folded
 
-    def reconcile(self) -> dict[str, Drift]:
-        """Compare the container's listing with the files and fold what no event told.
-
-        Returns:
-            What was found, per dataset. When all agree, nothing is written.
+    def fold_paths(self, paths: Sequence[str]) -> None:
+        """Look at some paths and fold them, taking turns with whoever folds the queue.
 
         Raises:
-            BrokenFileError: A dataset's file cannot be read; the others were reconciled.
+            BrokenFileError: The dataset's file cannot be read.
         """
-        folders = sorted({*self._training.folders(), *self._registry.datasets()})
+        give_up_at = self._clock() + 2 * LEASE.total_seconds()
+        while (lease := self._locks.lease(LOCK, LEASE)) is None:
+            if self._clock() >= give_up_at:  # somebody folds without a pause: let them take these too
+                self._hint(paths)
+                return
+            self._wait(TURN)
         try:
-            return for_each(folders, self._compare)
+            groups: dict[str | None, list[ChangeRecord]] = defaultdict(list)
+            for path in paths:
+                where = layout.parse_picture_path(path)
+                groups[where.dataset if isinstance(where, PicturePath) else None].append(ChangeRecord(path=path))
+            for dataset, records in groups.items():
+                self._commit(dataset, records, lease)
+            if not lease.renew():
+                self._hint(paths)
         finally:
-            self._drain()
+            lease.release()
+        self._drain()
 
     def _drain(self) -> tuple[int, list[BrokenFileError]]:
         """Fold what is in the queue; return how many messages were, and which files were broken.
@@ -120,11 +115,16 @@ class Datasets:
         give_up_at = self._clock() + LONGEST.total_seconds()
         while self._clock() < give_up_at and (lease := self._locks.lease(LOCK, LEASE)) is not None:
             try:
-                while self._clock() < give_up_at and (messages := self._changes.receive(BATCH, hidden_for=HIDDEN)):
+                while self._clock() < give_up_at:
+                    messages = self._changes.receive(self._batch, hidden_for=HIDDEN)
+                    if not messages:
+                        break
                     batch = ChangeBatch(messages)
                     broken += self._commit_batch(batch, lease)
                     if not lease.renew():
-                        self._look_again(batch)
+                        # Somebody else may have folded the same paths meanwhile from a newer look, found nothing to
+                        # write and deleted their messages; what we committed then is old. Have it all looked up again.
+                        self._hint({record.path for records in batch.groups.values() for record in records})
                         return folded, broken
                     self._delete(batch.finished)
                     folded += len(batch.finished)
@@ -146,28 +146,9 @@ class Datasets:
                 batch.keep(dataset)
         return broken
 
-    def _look_again(self, batch: ChangeBatch) -> None:
-        """Leave fresh hints after the lease was lost.
-
-        Somebody else may have folded the same paths meanwhile from a newer look, found nothing to write and deleted
-        their messages; what we committed then is old. The next fold looks all of it up again.
-        """
-        for path in {record.path for records in batch.groups.values() for record in records}:
+    def _hint(self, paths: Iterable[str]) -> None:
+        for path in paths:
             self._enqueue(path, None)
-
-    def _compare(self, folder: str) -> Drift:
-        """Enqueue every path of a folder on which the listing and the files disagree."""
-        misplaced = {p: etag for p, (etag, _) in self._misplaced.all().items() if p.startswith(f"{folder}/")}
-        known = misplaced
-        if layout.is_dataset_name(folder):
-            known = {**CocoFile(self._training, folder).etags(), **misplaced}
-        listing = self._training.list(f"{folder}/")
-        found = {entry.path: entry.etag for entry in listing if not layout.is_no_upload(entry.path)}
-        missing, vanished = found.keys() - known.keys(), known.keys() - found.keys()
-        changed = {path for path in found.keys() & known.keys() if found[path] != known[path]}
-        for path in sorted(missing | changed | vanished):
-            self._enqueue(path, None)
-        return Drift(len(missing), len(changed), len(vanished))
 
     def _enqueue(self, path: str, facts: Facts | None) -> None:
         record = ChangeRecord(path=path, facts=facts, traceparent=telemetry.current_traceparent())
@@ -185,59 +166,34 @@ class Datasets:
         attributes: dict[str, telemetry.Attribute] = {telemetry.DATASET: dataset, telemetry.CHANGES: len(records)}
         with telemetry.span("fold", parent=traces[0] if traces else None, links=traces[1:], attributes=attributes):
             seen = self._look_up(records, lease)
-            if any(entry is not None for entry in seen.values()):
+            if any(found is not None for found in seen.values()):
                 self._registry.ensure(dataset)
             file = CocoFile(self._training, dataset)
             file.fold(seen, traceparent=telemetry.current_traceparent())
 
-    def _look_up(self, records: Iterable[ChangeRecord], lease: Lease) -> Mapping[str, Entry | None]:
+    def _look_up(self, records: Iterable[ChangeRecord], lease: Lease) -> Mapping[str, Seen | None]:
         """Find out what lies at each path now; a record's facts are used only while the ETag is theirs."""
         hints: dict[str, list[Facts]] = defaultdict(list)
         for record in records:
             hints[record.path].extend([record.facts] if record.facts else [])
-        seen: dict[str, Entry | None] = {}
+        seen: dict[str, Seen | None] = {}
         with ThreadPoolExecutor(CALLS_AT_ONCE) as readers:
             for some in batched(hints, RENEW_AFTER, strict=False):
                 found = readers.map(self._current, some, [hints[path] for path in some])
-                seen.update({path: _entry(path, facts) for path, facts in zip(some, found, strict=True)})
+                seen.update(zip(some, found, strict=True))
                 lease.renew()
         return seen
 
-    def _current(self, path: str, hints: Sequence[Facts]) -> Facts | None:
+    def _current(self, path: str, hints: Sequence[Facts]) -> Seen | None:
+        if not hints:
+            return look.look(self._training, path)
         now = self._training.properties(path)
         if now is None:
             return None
-        return next((facts for facts in hints if facts.etag == now.etag), None) or self._look(path)
-
-    def _look(self, path: str) -> Facts | None:
-        """Read a blob once, whole, and say what it is; None when it is gone."""
-        try:
-            blob = self._training.read(path, max_bytes=limits.TRAINING_BYTES)
-        except BlobNotFoundError:
-            return None
-        except BlobTooLargeError as error:
-            megabytes = limits.TRAINING_BYTES // 2**20
-            return Facts(etag=error.etag, problem=f"{error.size:,} bytes; training takes at most {megabytes} MB")
-        if path.lower().endswith(layout.SIDE_CAR_SUFFIXES):
-            problem = "annotation side-cars are not read by this version; the folder gives the label"
-            return Facts(etag=blob.properties.etag, problem=problem)
-        return inspect(blob.data, etag=blob.properties.etag)
+        known = next((facts for facts in hints if facts.etag == now.etag), None)
+        return look.picture(path, known) if known else look.look(self._training, path)
 
     def _misplaced_now(self, path: str) -> tuple[str, str] | None:
         now = self._training.properties(path)
         where = layout.parse_picture_path(path)
         return (now.etag, where.reason) if now is not None and isinstance(where, MisplacedPath) else None
-
-
-def _entry(path: str, facts: Facts | None) -> Entry | None:
-    """Join what the bytes are with the label that the path gives."""
-    where = layout.parse_picture_path(path)
-    if facts is None or isinstance(where, MisplacedPath):
-        return None
-    label = where.label
-    if label is None or facts.problem is not None:
-        return Entry(facts, ())
-    if not label or len(label) > limits.LABEL_CHARACTERS or not label.isprintable():
-        problem = f"the folder {label!r} cannot be a label: 1 to {limits.LABEL_CHARACTERS} printable characters, please"
-        return Entry(Facts(etag=facts.etag, sha256=facts.sha256, problem=problem), ())
-    return Entry(facts, (label,))

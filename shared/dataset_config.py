@@ -1,12 +1,12 @@
 """The optional ``dataset.json`` by which people declare a dataset's kind and override the policy (design §2)."""
 
 from datetime import timedelta
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared import layout
 from shared.errors import BlobNotFoundError, BlobTooLargeError, InvalidRequestError
+from shared.kinds import Kind
 from shared.policy import Rules
 from shared.storage import BlobContainer
 
@@ -24,11 +24,11 @@ class PolicyOverrides(BaseModel):
 
 
 class DatasetConfig(BaseModel):
-    """The file as a whole."""
+    """The file as a whole; without `kind` it is inferred (see `kinds`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["classification"] = "classification"
+    kind: Kind | None = None
     policy: PolicyOverrides = PolicyOverrides()
 
     def rules(self, defaults: Rules) -> Rules:

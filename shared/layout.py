@@ -101,6 +101,12 @@ def is_no_upload(path: str) -> bool:
     return is_dataset_name(dataset) and (rest == "dataset.json" or rest.startswith(("coco/", "annotations/")))
 
 
+def is_import(path: str) -> bool:
+    """Tell whether a path is in the ``annotations/`` folder of a dataset, where files to import lie."""
+    dataset, _, rest = path.partition("/")
+    return is_dataset_name(dataset) and rest.startswith("annotations/")
+
+
 def path_of_subject(subject: str, container: str) -> str | None:
     """Return the blob path in an Event Grid subject, ``/blobServices/default/containers/{container}/blobs/{path}``.
 
@@ -108,4 +114,5 @@ def path_of_subject(subject: str, container: str) -> str | None:
     """
     prefix = f"/blobServices/default/containers/{container}/blobs/"
     path = subject.removeprefix(prefix)
-    return path if subject.startswith(prefix) and "/images/" in path else None
+    is_ours = "/images/" in path or "/annotations/" in path
+    return path if subject.startswith(prefix) and is_ours else None

@@ -4,6 +4,8 @@ from typing import Final
 
 TRAINING_BYTES: Final = 20 * 1024 * 1024
 TRAINING_SIDE: Final = (10, 10_240)  # px, least and most
+SIDE_CAR_BYTES: Final = 1024 * 1024
+IMPORT_BYTES: Final = 512 * 1024 * 1024
 PREDICTION_BYTES: Final = 20_971_520
 CHANGE_RECORD_BYTES: Final = 1024
 LABEL_CHARACTERS: Final = 256

@@ -35,19 +35,21 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str = ""
     width: int = 0
     height: int = 0
+    light: int = 0
+    labels: tuple[str, ...] = ()
     problem: str | None = None
 
 
-def inspect(data: bytes, *, etag: str) -> Facts:
+def inspect(data: bytes, *, etag: str, labels: tuple[str, ...] = ()) -> Facts:
     """Look at a blob's bytes: digest, format by content, size, truncation.
 
-    A broken picture is a value, not an error. The name and the content type are not believed.
+    A broken picture is a value, not an error. The name and the content type are not believed. `labels` are passed on.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     if not data:
         return Facts(etag=etag, sha256=sha256, problem="the blob is empty. Upload it again.")
     try:
-        width, height = _measure(data)
+        width, height, light = _measure(data)
     except UnidentifiedImageError:
         problem = f"not a picture of a known format ({', '.join(FORMATS)}), whatever its name says"
     except Image.DecompressionBombError:
@@ -57,13 +59,13 @@ def inspect(data: bytes, *, etag: str) -> Facts:
     else:
         least, most = limits.TRAINING_SIDE
         if least <= min(width, height) and max(width, height) <= most:
-            return Facts(etag=etag, sha256=sha256, width=width, height=height)
+            return Facts(etag=etag, sha256=sha256, width=width, height=height, light=light, labels=labels)
         problem = f"{width:,} x {height:,} px; training takes {least:,} to {most:,} px a side"
     return Facts(etag=etag, sha256=sha256, problem=problem)
 
 
-def _measure(data: bytes) -> tuple[int, int]:
-    """Return width and height after the EXIF turn, having read the data to its end.
+def _measure(data: bytes) -> tuple[int, int, int]:
+    """Return width and height after the EXIF turn, and the mean brightness, having read the data to its end.
 
     A JPEG is decoded at an eighth of its size, so it does not cost the memory of its pixels. Of other large pictures
     one at a time is decoded: 10,240 px a side are 400 MB.
@@ -71,9 +73,10 @@ def _measure(data: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         width, height = picture.size
         if max(width, height) > limits.TRAINING_SIDE[1]:
-            return width, height  # refused by its size: not worth decoding
+            return width, height, 0  # refused by its size: not worth decoding
         picture.draft("L", (max(1, width // 8), max(1, height // 8)))  # a no-op but for JPEG
         with _one_large if picture.size[0] * picture.size[1] > LARGE_PIXELS else nullcontext():
-            picture.load()
+            mean = picture.convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
         sideways = picture.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-    return (height, width) if sideways else (width, height)
+    light = mean if isinstance(mean, int) else 0  # of mode L it always is
+    return (height, width, light) if sideways else (width, height, light)

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.snapshot import PIN_FROM, Sides
+from shared.kinds import Kind
+from shared.sides import PIN_FROM
+from shared.stock import LabelStock
 
 LEAST_TRAIN_PICTURES: Final = 2  # the engine's own least, contract §3.1
+TRAINABLE: Final[tuple[Kind, ...]] = ("classification",)
 MOST_ATTEMPTS: Final = 3  # on one snapshot
 
 
@@ -50,7 +53,9 @@ class Situation:
     """What is known of a dataset when the policy is asked.
 
     Attributes:
-        labels: Distinct pictures per label and side.
+        kind: What it teaches, or None with the reason in `unclear`.
+        unclear: Why the kind is not known.
+        labels: Distinct pictures per label and side; before a survey, all of them.
         changes: The dataset's count of changes.
         last_change_at: When the live file was last written.
         same_snapshot: Whether the ready labels' pictures are those of the newest ended version.
@@ -59,7 +64,9 @@ class Situation:
         has_champion: Whether a version was ever promoted.
     """
 
-    labels: Mapping[str, Sides]
+    kind: Kind | None
+    unclear: str
+    labels: Mapping[str, LabelStock]
     changes: int
     last_change_at: datetime
     same_snapshot: bool
@@ -88,6 +95,7 @@ def decide(rules: Rules, situation: Situation, *, now: datetime) -> Decision:
     ready = ready_labels(rules, situation.labels)
     short = [text for label, sides in situation.labels.items() if (text := _shortfall(label, sides, rules))]
     against = [
+        *_not_trainable(situation),
         *_too_few_labels(rules, ready, short),
         *_no_way_to_compare(situation, ready),
         *_nothing_new(rules, situation),
@@ -99,12 +107,12 @@ def decide(rules: Rules, situation: Situation, *, now: datetime) -> Decision:
     return Decision(True, (f"{len(ready)} labels are ready: {', '.join(ready)}", *left_out), ready)
 
 
-def ready_labels(rules: Rules, labels: Mapping[str, Sides]) -> tuple[str, ...]:
+def ready_labels(rules: Rules, labels: Mapping[str, LabelStock]) -> tuple[str, ...]:
     """Return the labels that have enough pictures to be trained."""
     return tuple(label for label, sides in labels.items() if not _shortfall(label, sides, rules))
 
 
-def _shortfall(label: str, sides: Sides, rules: Rules) -> str | None:
+def _shortfall(label: str, sides: LabelStock, rules: Rules) -> str | None:
     total = sides.train + sides.test
     if total < rules.min_pictures_per_label:
         return f"label '{label}' has {total} of {rules.min_pictures_per_label} pictures"
@@ -114,6 +122,14 @@ def _shortfall(label: str, sides: Sides, rules: Rules) -> str | None:
             f"where {LEAST_TRAIN_PICTURES} are needed; add pictures"
         )
     return None
+
+
+def _not_trainable(situation: Situation) -> list[str]:
+    if situation.kind is None:
+        return [situation.unclear]
+    if situation.kind not in TRAINABLE:
+        return [f"this version keeps, checks and exports {situation.kind} datasets, and does not train them yet"]
+    return []
 
 
 def _too_few_labels(rules: Rules, ready: tuple[str, ...], short: list[str]) -> list[str]:

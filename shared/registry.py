@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared import layout
+from shared.kinds import Kind
 from shared.storage import BlobContainer
 from shared.storage.documents import read_document, try_write_document, write_document
 
@@ -36,6 +37,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
         deadline: When training is given up.
         next_check_at: The poller leaves it alone until then.
         failures: Calls that failed in a row.
+        kind: What the dataset taught when it was registered; without a declared kind it stays that.
         labels: What it can tell apart.
         train_pictures: Pictures it is trained on.
         test_pictures: Pictures it is judged on.
@@ -60,6 +62,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     deadline: datetime
     next_check_at: datetime | None = None
     failures: int = 0
+    kind: Kind = "classification"
     labels: tuple[str, ...]
     train_pictures: int
     test_pictures: int

@@ -1,224 +1,176 @@
-"""What of a dataset can be trained on, and the immutable snapshot that a version is trained and judged on. Pure."""
+"""The immutable snapshot that a version is trained and judged on: its digest, and its two files as a stream. Pure.
+
+Both files are made in one pass over the pictures and in bounded memory: what is ready is handed out as parts of about
+a megabyte, which lie one after the other in the file as `SnapshotPart.place` says.
+"""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 
-from shared.coco import Annotation, Category, Image, Picture
+from shared.coco import Annotation, Category, Image
+from shared.sides import Side, side_of
+from shared.stock import Picture
 
-type Side = Literal["train", "test"]
+PART_BYTES: Final = 2**20
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
-TEST_SHARE: Final = 5  # one picture in five
-PIN_FROM: Final = 5  # a label with this many pictures gets a test picture even if chance gave it none
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """How many distinct pictures of a label lie on each side."""
-
-    train: int = 0
-    test: int = 0
+type Place = Literal["images", "annotations"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A picture that stays out of training, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """What a dataset holds that can be trained on.
+class SnapshotDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot would be.
 
     Attributes:
-        pictures: One per content: copies under the same label count once. In the order of their paths.
-        labels: Per label, the pictures on each side.
-        findings: Pictures left out: without a label, or the same bytes under different labels.
-    """
-
-    pictures: tuple[Picture, ...]
-    labels: dict[str, Sides]
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Both sides of a snapshot as COCO files.
-
-    Attributes:
-        digest: Twelve hex digits over paths, contents, sizes, labels and sides; never URLs (design §2).
-        train: COCO JSON with dense ids from 1.
-        test: Likewise; the same categories.
-        labels: The labels in it, sorted; a category's id is its place here, from 1.
-        train_pictures: Number of pictures in `train`.
-        test_pictures: Number of pictures in `test`.
+        digest: Twelve hex digits over paths, contents, sizes, labels, boxes and sides; never URLs (design §2).
+        train_pictures: Number of pictures on the training side.
+        test_pictures: Likewise.
     """
 
     digest: str
-    train: bytes
-    test: bytes
-    labels: tuple[str, ...]
     train_pictures: int
     test_pictures: int
 
 
-class _SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
-    description: str
-    digest: str
+class SnapshotPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of one of the two files; parts of one place follow each other as they come."""
+
     side: Side
-    schema: int = 1
+    place: Place
+    data: bytes
 
 
-class SnapshotFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a snapshot, as it is stored."""
+class SnapshotImage(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture of a snapshot (contract §7), with its version and digest as extra fields."""
 
-    info: _SnapshotInfo
-    images: tuple[Image, ...]
-    annotations: tuple[Annotation, ...]
-    categories: tuple[Category, ...]
-
-
-def side_of(sha256: str, pinned_test: Collection[str]) -> Side:
-    """Return the side of a content: a pure function of its digest, about 20 % test, unless it was pinned to test."""
-    return "test" if sha256 in pinned_test or int(sha256[:8], 16) % TEST_SHARE == 0 else "train"
+    id: int
+    file_name: str
+    width: int
+    height: int
+    absolute_url: str
+    etag: str
+    sha256: str
 
 
-def take_stock(pictures: Iterable[Picture], pinned_test: Collection[str]) -> Stock:
-    """Sort out what can be trained on.
+def digest_of(pictures: Iterable[Picture], pinned_test: Container[str]) -> SnapshotDigest:
+    """Return the digest of a snapshot of these pictures: equal digests mean that nothing new can be trained on."""
+    content = hashlib.sha256(b"[")
+    counts: dict[Side, int] = {"train": 0, "test": 0}
+    comma = b""
+    for picture in pictures:
+        image = picture.image
+        side = side_of(image.sha256, pinned_test)
+        counts[side] += 1
+        boxes = sorted((n, a.bbox) for n, a in zip(picture.names, picture.annotations, strict=True) if a.bbox)
+        record = (image.file_name, image.sha256, image.width, image.height, picture.labels, boxes, side)
+        content.update(comma + msgspec.json.encode(record))
+        comma = b","
+    content.update(b"]")
+    return SnapshotDigest(digest=content.hexdigest()[:12], train_pictures=counts["train"], test_pictures=counts["test"])
+
+
+def snapshot_parts(
+    pictures: Iterable[Picture],
+    labels: Sequence[str],
+    pinned_test: Container[str],
+    *,
+    url_of: Callable[[str], str],
+) -> Iterator[SnapshotPart]:
+    """Make the records of both sides, with dense ids from 1 (contract §7).
 
     Args:
-        pictures: All usable pictures, in the order of their paths.
-        pinned_test: sha256 of pictures that are on the test side whatever their digest says.
+        pictures: The pictures to hold.
+        labels: Their labels, sorted; a category's id is its place here, from 1.
+        pinned_test: sha256 of pictures pinned to the test side.
+        url_of: Gives a path's absolute URL, without a signature.
     """
-    copies: dict[str, list[Picture]] = defaultdict(list)
-    findings = []
+    numbers = {label: number for number, label in enumerate(labels, 1)}
+    sides: dict[Side, _Side] = {"train": _Side("train"), "test": _Side("test")}
     for picture in pictures:
-        if picture.labels:
-            copies[picture.sha256].append(picture)
-        else:
-            findings.append(
-                Finding(picture.path, "has no label. Put it into a folder named after its label, below images/.")
-            )
-    kept = []
-    for same in copies.values():
-        if len({picture.labels for picture in same}) == 1:
-            kept.append(same[0])
-        else:
-            findings.extend(_conflicts(same))
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for picture in kept:
-        for label in picture.labels:
-            counts[label][side_of(picture.sha256, pinned_test) == "test"] += 1
-    labels = {label: Sides(*counts[label]) for label in sorted(counts)}
-    return Stock(tuple(kept), labels, tuple(sorted(findings, key=lambda finding: finding.path)))
+        side = sides[side_of(picture.image.sha256, pinned_test)]
+        image_id = side.put_image(picture.image, url_of)
+        for label, annotation in zip(picture.names, picture.annotations, strict=True):
+            side.put_annotation(image_id, numbers[label], annotation)
+        yield from side.ready(PART_BYTES)
+    for side in sides.values():
+        yield from side.ready(1)
 
 
-def _conflicts(same: Sequence[Picture]) -> Iterable[Finding]:
-    for picture in same:
-        other = next(o for o in same if o.labels != picture.labels)
-        yield Finding(
-            picture.path,
-            f"has the same bytes as '{other.path}', which is labelled {', '.join(other.labels)}. "
-            "All copies stay out of training until one label is left.",
-        )
+def opening(digest: str, side: Side, labels: Sequence[str]) -> bytes:
+    """Return what stands before the images of a file."""
+    categories = [Category(id=number, name=name) for number, name in enumerate(labels, 1)]
+    info = {"description": "Darkroom snapshot", "digest": digest, "schema": 1, "side": side}
+    return b'{"info":' + _ENCODE(info) + b',"categories":' + _ENCODE(categories) + b',"images":['
+
+
+JOINT: Final = b'],"annotations":['
+END: Final = b"]}\n"
 
 
 def pins_needed(
-    stock: Stock, labels: Collection[str], pinned_test: Collection[str], trained: Callable[[], Collection[str]]
+    pictures: Iterable[Picture],
+    bare: Collection[str],
+    pinned_test: Container[str],
+    trained: Callable[[Collection[str]], Container[str]],
 ) -> tuple[str, ...]:
     """Choose a test picture for each label that has enough pictures and none on the test side.
 
     Args:
-        stock: What can be trained on.
-        labels: The labels of the coming snapshot.
+        pictures: What can be trained on.
+        bare: Such labels.
         pinned_test: What was pinned before.
-        trained: Gives the sha256 of every picture of an earlier train snapshot; asked only when a pin is needed.
+        trained: Gives those of some sha256 that an earlier train snapshot holds.
 
     Returns:
         sha256 of the pictures to pin: the smallest digest of each such label that was never trained on.
     """
-    bare = [
-        label for label in sorted(labels) if stock.labels[label].test == 0 and stock.labels[label].train >= PIN_FROM
-    ]
-    if not bare:
-        return ()
-    used = {*trained(), *pinned_test}
-    pins = []
-    for label in bare:
-        fresh = sorted(p.sha256 for p in stock.pictures if label in p.labels and p.sha256 not in used)
-        pins.extend(fresh[:1])
-    return tuple(pins)
+    fresh: dict[str, list[str]] = {label: [] for label in bare}
+    for picture in pictures:
+        if picture.image.sha256 not in pinned_test:
+            for label in picture.labels:
+                if label in fresh:
+                    fresh[label].append(picture.image.sha256)
+    used = trained({sha256 for digests in fresh.values() for sha256 in digests})
+    chosen = (min((sha256 for sha256 in digests if sha256 not in used), default=None) for digests in fresh.values())
+    return tuple(sorted({sha256 for sha256 in chosen if sha256 is not None}))
 
 
-def snapshot_digest(stock: Stock, labels: Collection[str], pinned_test: Collection[str]) -> str:
-    """Return the digest that a snapshot of these labels has: equal digests mean that nothing new can be trained on."""
-    content = [
-        (p.path, p.sha256, p.width, p.height, p.labels, (), side_of(p.sha256, pinned_test))
-        for p in _chosen(stock, labels)
-    ]  # the empty tuple is where boxes go
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]
+class _Side:
+    """One of the two files under way."""
 
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._images = 0
+        self._annotations = 0
+        self._waiting: dict[Place, bytearray] = {"images": bytearray(), "annotations": bytearray()}
 
-def _chosen(stock: Stock, labels: Collection[str]) -> list[Picture]:
-    return [picture for picture in stock.pictures if set(picture.labels) <= set(labels)]
-
-
-def make_snapshot(
-    stock: Stock, labels: Collection[str], pinned_test: Collection[str], *, url_of: Callable[[str], str]
-) -> Snapshot:
-    """Freeze the pictures of some labels.
-
-    Args:
-        stock: What can be trained on.
-        labels: The labels to hold; pictures of others are left out.
-        pinned_test: sha256 of pictures pinned to the test side.
-        url_of: Gives a path's absolute URL, without a signature.
-    """
-    names = tuple(sorted(labels))
-    chosen = _chosen(stock, names)
-    sides = [side_of(picture.sha256, pinned_test) for picture in chosen]
-    digest = snapshot_digest(stock, names, pinned_test)
-
-    def file(side: Side) -> bytes:
-        pictures = [picture for picture, its in zip(chosen, sides, strict=True) if its == side]
-        return msgspec.json.encode(_snapshot_file(pictures, names, digest, side, url_of), order="sorted")
-
-    return Snapshot(digest, file("train"), file("test"), names, sides.count("train"), sides.count("test"))
-
-
-def _snapshot_file(
-    pictures: Sequence[Picture], names: Sequence[str], digest: str, side: Side, url_of: Callable[[str], str]
-) -> SnapshotFile:
-    images = tuple(
-        Image(
-            id=number,
-            file_name=picture.path,
-            width=picture.width,
-            height=picture.height,
-            absolute_url=url_of(picture.path),
-            etag=picture.etag,
-            sha256=picture.sha256,
+    def put_image(self, image: Image, url_of: Callable[[str], str]) -> int:
+        self._images += 1
+        record = SnapshotImage(
+            id=self._images,
+            file_name=image.file_name,
+            width=image.width,
+            height=image.height,
+            absolute_url=url_of(image.file_name),
+            etag=image.etag,
+            sha256=image.sha256,
         )
-        for number, picture in enumerate(pictures, 1)
-    )
-    pairs = [(number, names.index(label) + 1) for number, p in enumerate(pictures, 1) for label in p.labels]
-    return SnapshotFile(
-        info=_SnapshotInfo(description="Darkroom snapshot", digest=digest, side=side),
-        images=images,
-        annotations=tuple(
-            Annotation(id=id_, image_id=image_id, category_id=category_id)
-            for id_, (image_id, category_id) in enumerate(pairs, 1)
-        ),
-        categories=tuple(Category(id=id_, name=name) for id_, name in enumerate(names, 1)),
-    )
+        self._put("images", record, first=self._images == 1)
+        return self._images
 
+    def put_annotation(self, image_id: int, category_id: int, annotation: Annotation) -> None:
+        self._annotations += 1
+        record = Annotation(id=self._annotations, image_id=image_id, category_id=category_id, bbox=annotation.bbox)
+        self._put("annotations", record, first=self._annotations == 1)
 
-def digests_in(snapshot_file: bytes) -> set[str]:
-    """Return the sha256 of every picture in one stored side of a snapshot."""
-    return {image.sha256 for image in msgspec.json.decode(snapshot_file, type=SnapshotFile).images}
+    def _put(self, place: Place, record: Any, *, first: bool) -> None:
+        waiting = self._waiting[place]
+        waiting += (b"" if first else b",") + _ENCODE(record)
+
+    def ready(self, least: int) -> Iterator[SnapshotPart]:
+        for place, waiting in self._waiting.items():
+            if len(waiting) >= least:
+                self._waiting[place] = bytearray()
+                yield SnapshotPart(side=self._side, place=place, data=bytes(waiting))

@@ -4,11 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from shared.assessment import Assessment, Assessor
-from shared.errors import BrokenFileError
+from shared.blocks import tally_of
+from shared.errors import BlobChangedError, BrokenFileError
+from shared.imports import ImportedFile, Imports
 from shared.misplaced import MisplacedBlobs
+from shared.quality import advice, spread_of
+from shared.reconcile import Pass, Reconciliation
 from shared.registry import Registry, Version
+from shared.stock import LabelStock
 from shared.storage import BlobContainer
+from shared.tallies import Totals
 
 MOST_PROBLEMS: Final = 100
 MOST_VERSIONS: Final = 20
@@ -17,7 +25,16 @@ MOST_VERSIONS: Final = 20
 class Status:
     """The status of all datasets."""
 
-    def __init__(self, *, registry: BlobContainer, assessor: Assessor) -> None:
+    def __init__(
+        self,
+        *,
+        registry: BlobContainer,
+        assessor: Assessor,
+        imports: Imports,
+        reconciliation: Reconciliation,
+    ) -> None:
+        self._imports = imports
+        self._reconciliation = reconciliation
         self._registry = Registry(registry)
         self._misplaced = MisplacedBlobs(registry)
         self._assessor = assessor
@@ -31,36 +48,50 @@ class Status:
 
     def _dataset(self, name: str, *, now: datetime) -> Mapping[str, Any]:
         try:
-            return _dataset(self._assessor.assess(name, now=now), now=now)
-        except BrokenFileError as error:
+            assessment = self._assessor.assess(name, now=now)
+            return self._report(assessment, now=now)
+        except (BrokenFileError, BlobChangedError) as error:
             decision = {"go": False, "reasons": [str(error)], "at": _time(now)}
-            unknown = {"kind": "classification", "pictures": 0, "labels": [], "problems": [], "problemCount": 0}
+            unknown: dict[str, Any] = {"kind": None, "pictures": 0, "labels": [], "problems": [], "problemCount": 0}
             return {"name": name, **unknown, "decision": decision, "training": None, "champion": None, "versions": []}
 
+    def _report(self, assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
+        name = assessment.dataset
+        report = _dataset(assessment, self._problems(assessment), now=now)
+        imports, last = self._imports.of(name), self._reconciliation.last(name)
+        report["problemCount"] += sum(file.finding_count for file in imports.values())
+        report["imports"] = [_imported(path, file) for path, file in sorted(imports.items())]
+        report["reconcile"] = last and _pass(last)
+        return report
 
-def _dataset(assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
-    live = assessment.live
-    problems = [(problem.path, problem.reason) for problem in live.problems] if live else []
-    problems += [(finding.path, finding.reason) for finding in assessment.stock.findings]
+    def _problems(self, assessment: Assessment) -> list[tuple[str, str]]:
+        """Return the first problems, by path: blobs that cannot be used, and what a survey found."""
+        found = []
+        if assessment.live is not None:
+            problems = assessment.live.problems(MOST_PROBLEMS)
+            found = [(problem.path, problem.reason) for problem in problems]
+        if assessment.survey is not None:
+            found += [(finding.path, finding.reason) for finding in assessment.survey.findings]
+        for path, file in self._imports.of(assessment.dataset).items():
+            found += [(path, finding) for finding in file.findings]
+        return sorted(found)[:MOST_PROBLEMS]
+
+
+def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: datetime) -> dict[str, Any]:
+    totals = assessment.live.head.info.totals if assessment.live else Totals()
+    odd = assessment.survey.finding_count if assessment.survey else totals.notes
     running = next((v for v in assessment.versions if v.name == assessment.in_flight.version), None)
     champion = assessment.champion
     # One that was registered and never got the token was overtaken before it began.
     shown = [v for v in assessment.versions if v.state != "registered" or v is running]
     return {
         "name": assessment.dataset,
-        "kind": "classification",
-        "pictures": len(live.pictures) if live else 0,
-        "labels": [
-            {
-                "label": label,
-                "train": sides.train,
-                "test": sides.test,
-                "needed": max(0, assessment.rules.min_pictures_per_label - sides.train - sides.test),
-            }
-            for label, sides in assessment.stock.labels.items()
-        ],
-        "problems": [{"path": path, "reason": reason} for path, reason in sorted(problems)[:MOST_PROBLEMS]],
-        "problemCount": len(problems),
+        "kind": assessment.kind,
+        "pictures": totals.pictures,
+        "labels": [_label(assessment, label, stock) for label, stock in assessment.labels.items()],
+        "surveyed": assessment.survey is not None,
+        "problems": [{"path": path, "reason": reason} for path, reason in problems],
+        "problemCount": totals.problems + odd,
         "decision": {"go": assessment.decision.go, "reasons": list(assessment.decision.reasons), "at": _time(now)},
         "training": running and {"version": running.name, "state": running.state, "since": _time(running.updated_at)},
         "champion": champion
@@ -73,6 +104,37 @@ def _dataset(assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
             "reason": champion.reason,
         },
         "versions": [_version(version) for version in shown[-MOST_VERSIONS:]],
+    }
+
+
+def _label(assessment: Assessment, label: str, stock: LabelStock) -> Mapping[str, Any]:
+    tally = tally_of(assessment.live.head, label) if assessment.live else None
+    spread = spread_of(tally) if tally else None
+    return {
+        "label": label,
+        "train": stock.train,
+        "test": stock.test,
+        "copies": stock.copies,
+        "needed": max(0, assessment.rules.min_pictures_per_label - stock.train - stock.test),
+        "spread": spread and {name: round(value, 3) for name, value in msgspec.structs.asdict(spread).items()},
+        "advice": list(advice(label, tally, stock)) if tally else [],
+    }
+
+
+def _imported(path: str, file: ImportedFile) -> Mapping[str, Any]:
+    counts = {"applied": file.position, "pictures": file.pictures, "missing": file.missing}
+    return {"path": path, "state": file.state, **counts, "findings": file.finding_count}
+
+
+def _pass(last: Pass) -> Mapping[str, Any]:
+    return {
+        "since": _time(last.started_at),
+        "done": last.done,
+        "compared": last.compared,
+        "missing": last.missing,
+        "changed": last.changed,
+        "vanished": last.vanished,
+        "upTo": "" if last.done else last.after,
     }
 
 

@@ -3,26 +3,28 @@
 Every step may run twice: snapshots are write-once, a version has one name, and a token lets one version through.
 """
 
-import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared import layout, telemetry
 from shared.assessment import Assessment, Assessor
-from shared.cocofile import CocoFile
 from shared.errors import BlobChangedError
+from shared.livefile import LiveFile
+from shared.pins import PinnedPictures
 from shared.policy import Decision
 from shared.progress import Progress
 from shared.registry import LAST_STATES, Registry, Version
 from shared.rounds import for_each
-from shared.snapshot import Side, Snapshot, digests_in, make_snapshot, pins_needed, side_of, take_stock
+from shared.sides import PIN_FROM
+from shared.snapshot import pins_needed, snapshot_parts
+from shared.snapshotfiles import SnapshotFiles
+from shared.stock import Picture, pictures_of, used
 from shared.storage import BlobContainer
+from shared.survey import Survey
 
 QUEUE_ALLOWANCE: Final = timedelta(hours=1)  # beyond the budget, for waiting in the engine's queue
-
-_log = logging.getLogger("darkroom.training")
 
 
 class Training:
@@ -39,6 +41,7 @@ class Training:
     ) -> None:
         self._training = training
         self._registry = Registry(registry)
+        self._pins = PinnedPictures(registry)
         self._assessor = assessor
         self._progress = progress
         self._budget_hours = budget_hours
@@ -47,57 +50,61 @@ class Training:
         """Ask the policy about every dataset and start the trainings it wants."""
 
         def consider(dataset: str) -> Decision:
-            assessment = self._assessor.assess(dataset, now=now)
-            if assessment.decision.go:
-                self._start(assessment, now=now)
+            assessment = self._assessor.assess(dataset, now=now, thorough=True)
+            if assessment.decision.go and self._pin(assessment):
+                assessment = self._assessor.assess(dataset, now=now, thorough=True)
+            if assessment.decision.go and assessment.live is not None and assessment.survey is not None:
+                self._start(assessment, assessment.live, assessment.survey, now=now)
             return assessment.decision
 
         return for_each(self._registry.datasets(), consider)
 
-    def _start(self, assessment: Assessment, *, now: datetime) -> None:
-        live = assessment.live
-        trace = live.traceparent if live else ""
+    def _start(self, assessment: Assessment, live: LiveFile, survey: Survey, *, now: datetime) -> None:
+        trace = live.head.info.traceparent
         attributes: dict[str, telemetry.Attribute] = {telemetry.DATASET: assessment.dataset}
         with telemetry.span("train", parent=trace, attributes=attributes) as span:
-            snapshot = self._snapshot(assessment)
-            version = self._register(assessment, snapshot, now=now)
+            self._freeze(assessment, live, survey)
+            version = self._register(assessment, live, survey, now=now)
             span.set_attribute(telemetry.VERSION, version.name)
             if self._registry.acquire(assessment.dataset, version.name, now=now):
                 self._progress.advance(assessment.dataset, version.name, now=now)
 
-    def _snapshot(self, assessment: Assessment) -> Snapshot:
-        """Pin test pictures where they lack, and write both sides once; the second write is a no-op."""
-        dataset, labels = assessment.dataset, assessment.decision.labels
-        live, stock = assessment.live, assessment.stock
-        pinned = live.pinned_test if live else frozenset()
-        pins = self._lost_pins(assessment) or pins_needed(
-            stock, labels, pinned, lambda: self._in_snapshots(assessment.versions, "train")
+    def _pin(self, assessment: Assessment) -> bool:
+        """Move a picture to the test side for each label that has enough pictures and none there; tell if any was."""
+        survey, live, labels = assessment.survey, assessment.live, assessment.labels
+        if survey is None or live is None:
+            return False
+        bare = {label for label in survey.ready if labels[label].test == 0 and labels[label].train >= PIN_FROM}
+        if not bare:
+            return False
+        files = SnapshotFiles(self._training, assessment.dataset)
+        earlier = [version.digest for version in assessment.versions]
+        pins = pins_needed(
+            self._pictures(assessment, live, survey.ready),
+            bare,
+            assessment.pinned,
+            lambda digests: files.holds(earlier, "train", digests),
         )
-        if live is not None and pins:
-            CocoFile(self._training, dataset).pin_to_test(pins)
-            pinned |= set(pins)
-            stock = take_stock(live.pictures, pinned)
-        snapshot = make_snapshot(stock, labels, pinned, url_of=self._training.url)
-        for side, data in (("train", snapshot.train), ("test", snapshot.test)):
-            try:
-                self._training.write(layout.snapshot_file(dataset, snapshot.digest, side), data, create_only=True)
-            except BlobChangedError:
-                _log.info("snapshot %s of '%s' was written before", snapshot.digest, dataset)
-        return snapshot
+        if pins:
+            self._pins.pin(assessment.dataset, pins)
+        return bool(pins)
 
-    def _lost_pins(self, assessment: Assessment) -> set[str]:
-        """Find, when the live file was deleted and built anew, what earlier snapshots had on the test side by a pin."""
-        live, versions = assessment.live, assessment.versions
-        if live is None or live.pinned_test or not versions or live.changes >= versions[-1].changes:
-            return set()
-        return {d for d in self._in_snapshots(versions, "test") if side_of(d, ()) == "train"}
+    def _freeze(self, assessment: Assessment, live: LiveFile, survey: Survey) -> None:
+        """Write both sides of the snapshot once; the second time is a no-op."""
+        files = SnapshotFiles(self._training, assessment.dataset)
+        if not files.exists(survey.snapshot.digest):
+            pictures = self._pictures(assessment, live, survey.ready)
+            parts = snapshot_parts(pictures, survey.ready, assessment.pinned, url_of=self._training.url)
+            files.write(survey.snapshot.digest, survey.ready, parts)
 
-    def _in_snapshots(self, versions: Collection[Version], side: Side) -> set[str]:
-        files = {layout.snapshot_file(version.dataset, version.digest, side) for version in versions}
-        return {digest for file in files for digest in digests_in(self._training.read(file).data)}
+    def _pictures(self, assessment: Assessment, live: LiveFile, labels: Collection[str]) -> Iterator[Picture]:
+        """Go over the pictures that a snapshot of some labels holds."""
+        stock = assessment.stock or self._assessor.survey(assessment)[1]
+        return used(pictures_of(live.records(), live.head.categories), stock, labels)
 
-    def _register(self, assessment: Assessment, snapshot: Snapshot, *, now: datetime) -> Version:
+    def _register(self, assessment: Assessment, live: LiveFile, survey: Survey, *, now: datetime) -> Version:
         """Write the version down before the engine hears of it; a crashed start's record is used again."""
+        snapshot = survey.snapshot
         earlier = [version for version in assessment.versions if version.digest == snapshot.digest]
         ended = [version for version in earlier if version.state in LAST_STATES]
         attempt = max((version.attempt for version in ended), default=0) + 1
@@ -109,10 +116,11 @@ class Training:
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(hours=self._budget_hours) + QUEUE_ALLOWANCE,
-            labels=snapshot.labels,
+            kind=survey.kind,
+            labels=survey.ready,
             train_pictures=snapshot.train_pictures,
             test_pictures=snapshot.test_pictures,
-            changes=assessment.live.changes if assessment.live else 0,
+            changes=live.head.info.changes,
             traceparent=telemetry.current_traceparent(),
         )
         if not self._registry.create(version):

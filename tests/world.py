@@ -1,7 +1,7 @@
 """The whole domain over memory storage, with a clock that a test turns and an engine whose answers a test writes."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from functions._services import Services, compose
 from shared.errors import AnnouncementError
 from shared.promotions import Promotion, PromotionLog
+from shared.reconcile import Pass
 from shared.registry import Registry
 from shared.settings import Settings
 from shared.storage.memory import MemoryContainer, MemoryQueue
@@ -148,6 +149,13 @@ class BreakableContainer(MemoryContainer):
         self.before_write(path)
         return super().write(path, data, if_match=if_match, create_only=create_only)
 
+    def commit_blocks(
+        self, path: str, block_ids: Sequence[str], *, if_match: str | None = None, create_only: bool = False
+    ) -> str:
+        """Let it happen, then commit."""
+        self.before_write(path)
+        return super().commit_blocks(path, block_ids, if_match=if_match, create_only=create_only)
+
 
 class Killed(BaseException):
     """What a process that is killed seems to raise from inside; no handler of ours catches it."""
@@ -178,7 +186,7 @@ class World:
     def drop(self, path: str, data: bytes) -> None:
         """Upload a blob, and let the event come."""
         self.training.write(path, data)
-        self.services.datasets.notice(path)
+        self.services.intake.notice(path)
 
     def drop_pictures(self, dataset: str, label: str, seeds: Iterable[int]) -> None:
         """Upload drawn pictures under a label."""
@@ -188,7 +196,15 @@ class World:
     def remove(self, path: str) -> None:
         """Delete a blob, and let the event come."""
         self.training.delete(path)
-        self.services.datasets.forget(path)
+        self.services.intake.forget(path)
+
+    def fold(self) -> int:
+        """Fold what is in the queue."""
+        return self.services.intake.datasets.fold()
+
+    def reconcile(self) -> dict[str, Pass]:
+        """Let the reconcile timer run."""
+        return self.services.intake.reconcile(now=self.now)
 
     def live(self, dataset: str = "parts") -> dict[str, Any]:
         """Return the live COCO file."""

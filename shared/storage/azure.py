@@ -204,7 +204,9 @@ class AzureContainer:
                     **condition,
                 )
             except HttpResponseError as error:
-                if getattr(error, "error_code", None) == "InvalidBlockList":  # another commit dropped what we had staged
+                if (
+                    getattr(error, "error_code", None) == "InvalidBlockList"
+                ):  # another commit dropped what we had staged
                     raise BlobChangedError(
                         f"{self._what(path)} was changed by somebody else in the meantime"
                     ) from error

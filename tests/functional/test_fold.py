@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.changes import ChangeRecord, encode_change
-from shared.dataset import LOCK, Drift
+from shared.dataset import LOCK
 from shared.errors import BrokenFileError
 from tests.pictures import draw
 from tests.world import World
@@ -23,7 +23,7 @@ def test_a_dropped_picture_is_in_the_file_once_however_often_the_event_comes(wor
     world.drop(path, draw(1))
     before = world.state()
     for _ in range(3):
-        world.services.datasets.notice(path)
+        world.services.intake.notice(path)
     assert world.paths() == [path]
     assert world.state() == before
 
@@ -83,7 +83,7 @@ def test_a_picture_deleted_between_event_and_fold_is_not_in_the_file(world: Worl
     world.training.delete(path)
     assert lease is not None
     lease.release()
-    assert world.services.datasets.fold() == 1
+    assert world.fold() == 1
     assert world.services.status.report(now=world.now)["datasets"] == []  # a hint alone makes no dataset
 
 
@@ -92,7 +92,7 @@ def test_a_late_create_after_a_folded_delete_adds_nothing(world: World) -> None:
     world.drop(path, draw(1))
     world.remove(path)
     before = world.state()
-    world.services.datasets.notice(path)
+    world.services.intake.notice(path)
     assert world.paths() == []
     assert world.state() == before
 
@@ -101,7 +101,7 @@ def test_facts_of_an_older_version_are_not_believed(world: World) -> None:
     path = "parts/images/nut/1.jpg"
     world.drop(path, draw(1))
     world.training.write(path, draw(2, size=(80, 80)))
-    world.services.datasets.forget(path)  # any hint will do
+    world.services.intake.forget(path)  # any hint will do
     assert [(i["width"], i["height"]) for i in world.live()["images"]] == [(80, 80)]
 
 
@@ -109,10 +109,10 @@ def test_a_fold_that_lost_its_lease_deletes_no_message(world: World) -> None:
     world.training.write("parts/images/nut/1.jpg", draw(1))
     world.queue.send(encode_change(ChangeRecord(path="parts/images/nut/1.jpg")))
     world.training.before_write = lambda _: world.registry_blobs.leases.clear()
-    assert world.services.datasets.fold() == 0
+    assert world.fold() == 0
     world.training.before_write = lambda _: None
     world.queue.reveal()
-    assert world.services.datasets.fold() == 2
+    assert world.fold() == 2
     assert world.paths() == ["parts/images/nut/1.jpg"]
     assert world.queue.messages == {}
 
@@ -128,13 +128,13 @@ def test_a_stalled_folds_old_look_is_corrected_though_the_newer_fold_had_nothing
         world.registry_blobs.leases.clear()  # the stalled fold's lease and message time out
         world.queue.reveal()
         world.training.delete(path)
-        world.services.datasets.forget(path)
+        world.services.intake.forget(path)
         assert world.queue.messages == {}
         assert path not in world.paths()
 
     world.training.before_write = another_fold_meanwhile
-    world.services.datasets.fold()
-    world.services.datasets.fold()
+    world.fold()
+    world.fold()
     assert world.paths() == ["parts/images/nut/0.jpg"]
 
 
@@ -167,22 +167,22 @@ def test_a_broken_file_of_one_dataset_keeps_its_changes_and_holds_no_other_up(wo
     assert len(world.queue.messages) == 300
     world.queue.reveal()
     with pytest.raises(BrokenFileError, match="Delete the file"):
-        world.services.datasets.fold()
+        world.fold()
     assert len(world.queue.messages) == 300
     assert "Delete the file" in world.status()["decision"]["reasons"][0]
     with pytest.raises(BrokenFileError):
-        world.services.datasets.reconcile()
+        world.reconcile()
     world.training.delete("parts/coco/live.json")
     world.queue.reveal()
-    world.services.datasets.reconcile()
+    world.reconcile()
     assert world.paths() == ["parts/images/nut/1.jpg"]
 
 
 def test_a_deletion_of_what_is_no_picture_is_none_of_ours(world: World) -> None:
     world.drop("parts/images/nut/1.jpg", draw(1))
     for path in ("parts/dataset.json", "parts/coco/live.json"):
-        world.services.datasets.forget_subject(f"/blobServices/default/containers/training/blobs/{path}")
-    world.services.datasets.forget_subject("/blobServices/default/containers/other/blobs/parts/images/nut/1.jpg")
+        world.services.intake.forget_subject(f"/blobServices/default/containers/training/blobs/{path}")
+    world.services.intake.forget_subject("/blobServices/default/containers/other/blobs/parts/images/nut/1.jpg")
     assert world.services.status.report(now=world.now)["problems"] == []
     assert world.queue.messages == {}
 
@@ -192,13 +192,8 @@ def test_a_misplaced_blob_whose_deletion_was_lost_is_forgotten_by_reconcile(worl
     world.drop("parts/sub/images/x.jpg", draw(2))
     assert len(world.services.status.report(now=world.now)["problems"]) == 1
     world.training.delete("parts/sub/images/x.jpg")
-    world.services.datasets.reconcile()
+    world.reconcile()
     assert world.services.status.report(now=world.now)["problems"] == []
-
-
-def test_a_side_car_is_told_not_to_be_read_yet(world: World) -> None:
-    world.drop("parts/images/nut/1.xml", b"<annotation/>")
-    assert "side-cars are not read" in world.status()["problems"][0]["reason"]
 
 
 def test_reconcile_finds_what_no_event_told_and_writes_nothing_when_all_agree(world: World) -> None:
@@ -210,14 +205,17 @@ def test_reconcile_finds_what_no_event_told_and_writes_nothing_when_all_agree(wo
     world.training.write("BAD/images/nut/1.jpg", draw(4))
     world.training.write("parts/nut/1.jpg", draw(5))
     world.training.write("parts/dataset.json", b"{}")
-    found = world.services.datasets.reconcile()
-    assert found == {"parts": Drift(missing=2, changed=1, vanished=1), "BAD": Drift(missing=1)}
+    found = world.reconcile()
+    assert {name: (p.missing, p.changed, p.vanished) for name, p in found.items()} == {
+        "parts": (2, 1, 1),
+        "BAD": (1, 0, 0),
+    }
     report = world.services.status.report(now=world.now)
     assert [problem["path"] for problem in report["problems"]] == ["BAD/images/nut/1.jpg", "parts/nut/1.jpg"]
     assert "belong under 'parts/images/'" in report["problems"][1]["reason"]
     assert world.paths() == [f"parts/images/nut/{n}.jpg" for n in (2, 3, 4)]
     before = world.state()
-    assert world.services.datasets.reconcile() == {"parts": Drift(), "BAD": Drift()}
+    assert [found.drift for found in world.reconcile().values()] == [0, 0]
     assert world.state() == before
 
 
@@ -244,8 +242,8 @@ def test_whatever_events_are_lost_repeated_or_reordered_reconcile_makes_the_file
             case "event":
                 world.queue.send(encode_change(ChangeRecord(path=path)))
             case "fold":
-                world.services.datasets.fold()
-    world.services.datasets.reconcile()
+                world.fold()
+    world.reconcile()
     there = {p: b.data for p, b in world.training.blobs.items() if "/images/" in p}
     if not there and "parts/coco/live.json" not in world.training.blobs:
         return

@@ -13,7 +13,8 @@ import stamina
 from shared.errors import BlobChangedError, BrokenFileError
 from shared.registry import Version
 from shared.settings import Settings
-from shared.snapshot import side_of
+from shared.pins import PinnedPictures
+from shared.sides import side_of
 from tests.pictures import draw
 from tests.world import SETTINGS, Killed, World
 
@@ -206,19 +207,19 @@ def test_a_live_file_that_was_deleted_is_built_anew_and_training_goes_on_with_th
     world.drop_pictures("parts", "nut", train_side[:6])
     world.drop_pictures("parts", "bolt", train_side[6:12])
     first = promote_first(world)
-    pinned = world.live()["info"]["pinned_test"]
+    pinned = PinnedPictures(world.registry_blobs).of("parts")
     for _ in range(2):
         world.drop("parts/images/nut/more.jpg", draw(train_side[20]))
         world.remove("parts/images/nut/more.jpg")
     world.training.delete("parts/coco/live.json")
-    world.services.datasets.reconcile()
+    world.reconcile()
     assert world.live()["info"]["changes"] < 20
     world.drop_pictures("parts", "nut", train_side[12:15])
     world.now += timedelta(hours=1)
     world.start()
     assert [version.attempt for version in world.registry.versions("parts")] == [1, 1]
     assert latest(world).name != first
-    assert set(world.live()["info"]["pinned_test"]) >= set(pinned)
+    assert PinnedPictures(world.registry_blobs).of("parts") >= pinned
 
 
 def test_a_training_without_a_figure_fails(world: World) -> None:
@@ -240,7 +241,7 @@ def test_a_dataset_in_a_bad_state_holds_no_other_up(world: World) -> None:
         world.poll()
     assert champion(world) == version.name
     assert world.status("parts")["champion"]["version"] == version.name
-    assert "not valid" in world.status("aaa")["decision"]["reasons"][0]
+    assert "Delete the file" in world.status("aaa")["decision"]["reasons"][0]
 
 
 def test_a_configuration_that_is_too_large_is_told(world: World) -> None:
@@ -379,6 +380,6 @@ def test_a_picture_pinned_to_the_test_side_stays_there(world: World) -> None:
     bare.drop_pictures("parts", "bolt", train_side[6:12])
     bare.start()
     assert only_version(bare).test_pictures == 2
-    pinned = bare.live()["info"]["pinned_test"]
+    pinned = PinnedPictures(bare.registry_blobs).of("parts")
     assert len(pinned) == 2
     assert [(e["train"], e["test"]) for e in bare.status()["labels"]] == [(5, 1), (5, 1)]

@@ -33,6 +33,15 @@ BINDINGS = {
             source="EventGrid",
         )
     ],
+    "import_annotations": [
+        trigger(
+            "blobTrigger",
+            "blob",
+            path="%TRAINING_CONTAINER%/{dataset}/annotations/{name}",
+            connection="TRAINING_STORAGE",
+            source="EventGrid",
+        )
+    ],
     "forget_image": [trigger("eventGridTrigger", "event")],
     "fold_changes": [trigger("timerTrigger", "timer", schedule="%FOLD_SCHEDULE%")],
     "reconcile": [trigger("timerTrigger", "timer", schedule="%RECONCILE_SCHEDULE%", runOnStartup=True)],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.policy import LastTraining, Rules, Situation, decide
-from shared.snapshot import Sides
+from shared.stock import LabelStock
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 RULES = Rules(
@@ -15,11 +15,13 @@ RULES = Rules(
     quiet_period=timedelta(seconds=60),
     cool_down=timedelta(minutes=5),
 )
-READY = {"nut": Sides(4, 1), "bolt": Sides(5, 0)}
+READY = {"nut": LabelStock(4, 1), "bolt": LabelStock(5, 0)}
 
 
-def situation(labels: Mapping[str, Sides] = READY, **changed: object) -> Situation:
+def situation(labels: Mapping[str, LabelStock] = READY, **changed: object) -> Situation:
     values: dict[str, object] = {
+        "kind": "classification",
+        "unclear": "",
         "labels": labels,
         "changes": 10,
         "last_change_at": NOW - timedelta(hours=1),
@@ -51,20 +53,20 @@ def test_two_ready_labels_and_quiet_are_enough_for_the_first_training() -> None:
 
 
 def test_a_label_below_the_threshold_is_left_out_and_named() -> None:
-    decision = decide(RULES, situation({**READY, "washer": Sides(3, 0)}), now=NOW)
+    decision = decide(RULES, situation({**READY, "washer": LabelStock(3, 0)}), now=NOW)
     assert decision.go
     assert "washer" not in decision.labels
     assert "label 'washer' has 3 of 5 pictures; it is left out" in decision.reasons
 
 
 def test_too_few_ready_labels_are_told_with_what_they_lack() -> None:
-    decision = decide(RULES, situation({"nut": Sides(5, 0), "bolt": Sides(3, 0)}), now=NOW)
+    decision = decide(RULES, situation({"nut": LabelStock(5, 0), "bolt": LabelStock(3, 0)}), now=NOW)
     assert not decision.go
     assert decision.reasons == ("1 of 2 labels are ready", "label 'bolt' has 3 of 5 pictures")
 
 
 def test_a_label_whose_pictures_chance_put_on_the_test_side_is_not_ready() -> None:
-    decision = decide(RULES, situation({"nut": Sides(5, 0), "bolt": Sides(1, 6)}), now=NOW)
+    decision = decide(RULES, situation({"nut": LabelStock(5, 0), "bolt": LabelStock(1, 6)}), now=NOW)
     assert not decision.go
     assert "only 1 on the training side" in decision.reasons[1]
 
@@ -112,18 +114,18 @@ def test_a_failed_training_is_tried_again_three_times_on_the_same_pictures() -> 
 
 
 def test_a_second_version_needs_a_test_picture_to_be_compared_on() -> None:
-    bare = {"nut": Sides(4, 0), "bolt": Sides(4, 0)}
+    bare = {"nut": LabelStock(4, 0), "bolt": LabelStock(4, 0)}
     rules = Rules(4, 2, 1, timedelta(0), timedelta(0))
     assert decide(rules, situation(bare), now=NOW).go
     assert not decide(rules, situation(bare, has_champion=True), now=NOW).go
 
 
-sides = st.builds(Sides, st.integers(0, 9), st.integers(0, 9))
+sides = st.builds(LabelStock, st.integers(0, 9), st.integers(0, 9))
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), sides), st.integers(0, 20), st.booleans())
 def test_it_never_trains_below_the_thresholds_and_always_says_why(
-    labels: dict[str, Sides], changes: int, has_champion: bool
+    labels: dict[str, LabelStock], changes: int, has_champion: bool
 ) -> None:
     known = situation(labels, changes=changes, has_champion=has_champion, last=last(changes=0))
     decision = decide(RULES, known, now=NOW)

@@ -1,0 +1,207 @@
+"""Compares what lies in storage with the COCO files, and folds what no event told (design §3).
+
+A dataset's listing and its file are both in the order of paths, so they are merged page by page in bounded memory. It
+is also how a container that was there before Darkroom is taken in: a pass that does not end in time leaves a note of
+how far it came, and `resume` goes on there. On datasets that agree nothing is written.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Final
+
+import msgspec
+
+from shared import layout
+from shared.coco import Records
+from shared.cocofile import CocoFile
+from shared.dataset import Datasets
+from shared.errors import BlobChangedError
+from shared.imports import Imports
+from shared.misplaced import MisplacedBlobs
+from shared.registry import Registry
+from shared.rounds import for_each
+from shared.storage import BlobContainer, Lease
+from shared.storage.documents import read_document, try_write_document
+
+LOCK: Final = "reconcile.lock"
+LEASE: Final = timedelta(seconds=60)
+LONGEST: Final = timedelta(minutes=3)  # then `resume` goes on, so that no invocation runs into its time-out
+FOLDED_AT_ONCE: Final = 256
+PAGE: Final = 5000
+END: Final = "\U0010ffff"
+
+
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a dataset, done or under way.
+
+    Attributes:
+        started_at: When it began.
+        compared: Blobs that were looked at in the listing.
+        missing: In the container, not in the file.
+        changed: In both, but replaced since, or with other metadata.
+        vanished: In the file, not in the container.
+        token: Where the listing goes on; None at its beginning.
+        after: The last path that was compared.
+        done: Whether it came to the end.
+        schema: Version of this record.
+    """
+
+    started_at: datetime
+    compared: int = 0
+    missing: int = 0
+    changed: int = 0
+    vanished: int = 0
+    token: str | None = None
+    after: str = ""
+    done: bool = False
+    schema: int = 1
+
+    @property
+    def drift(self) -> int:
+        """How much it found."""
+        return self.missing + self.changed + self.vanished
+
+
+class Reconciliation:
+    """Compares all datasets of one training container."""
+
+    def __init__(
+        self,
+        *,
+        training: BlobContainer,
+        registry: BlobContainer,
+        datasets: Datasets,
+        imports: Imports,
+        clock: Callable[[], float] = time.monotonic,
+        page: int = PAGE,
+    ) -> None:
+        self._training = training
+        self._blobs = registry
+        self._registry = Registry(registry)
+        self._misplaced = MisplacedBlobs(registry)
+        self._datasets = datasets
+        self._imports = imports
+        self._clock = clock
+        self._page = page
+
+    def run(self, *, now: datetime) -> dict[str, Pass]:
+        """Compare every dataset, from where an unfinished pass stands, or from the beginning.
+
+        Returns:
+            What was found, per top-level folder; empty when somebody else compares.
+
+        Raises:
+            DarkroomError: The first failure, after all datasets had their turn.
+        """
+        folders = sorted({*self._training.folders(), *self._registry.datasets()})
+        return self._each(folders, now)
+
+    def resume(self, *, now: datetime) -> dict[str, Pass]:
+        """Go on with passes that did not come to their end; see `run`."""
+        folders = [name for name in self._registry.datasets() if (kept := self.last(name)) and not kept.done]
+        return self._each(folders, now) if folders else {}
+
+    def last(self, dataset: str) -> Pass | None:
+        """Return the pass under way, or the last that found something."""
+        found = read_document(self._blobs, _path(dataset), Pass)
+        return found[0] if found else None
+
+    def _each(self, folders: list[str], now: datetime) -> dict[str, Pass]:
+        lease = self._blobs.lease(LOCK, LEASE)
+        if lease is None:
+            return {}
+        give_up_at = self._clock() + LONGEST.total_seconds()
+        try:
+            return for_each(folders, lambda folder: self._compare(folder, lease, give_up_at, now))
+        finally:
+            lease.release()
+
+    def _compare(self, folder: str, lease: Lease, give_up_at: float, now: datetime) -> Pass:
+        """Merge a folder's listing with its file, page by page."""
+        found = read_document(self._blobs, _path(folder), Pass)
+        kept, etag = found or (None, None)
+        state = kept if kept and not kept.done else Pass(started_at=now)
+        known = _Known(self._training, folder, self._misplaced)
+        for page in self._training.pages(f"{folder}/", token=state.token, size=self._page):
+            end = page.blobs[-1].path if page.token and page.blobs else END
+            listed = {blob.path: blob.etag for blob in page.blobs}
+            self._imports.compare(folder, listed, after=state.after, end=end)
+            listed = {path: etag for path, etag in listed.items() if not layout.is_no_upload(path)}
+            before = known.between(state.after, end)
+            missing, vanished = listed.keys() - before.keys(), before.keys() - listed.keys()
+            changed = {path for path in listed.keys() & before.keys() if listed[path] != before[path]}
+            state = msgspec.structs.replace(
+                state,
+                compared=state.compared + len(page.blobs),
+                missing=state.missing + len(missing),
+                changed=state.changed + len(changed),
+                vanished=state.vanished + len(vanished),
+                token=page.token,
+                after=end,
+                done=page.token is None,
+            )
+            for paths in batched(sorted(missing | changed | vanished), FOLDED_AT_ONCE, strict=False):
+                self._datasets.fold_paths(paths)
+                known.forget()
+                lease.renew()
+            if not lease.renew() or self._clock() >= give_up_at:
+                break
+        worth_telling = state.drift or not state.done or (kept is not None and not kept.done)
+        if worth_telling and layout.is_dataset_name(folder):
+            try_write_document(self._blobs, _path(folder), state, over=etag)
+        return state
+
+
+@dataclass
+class _Known:
+    """What the COCO file and the list of misplaced blobs say of paths, read forward."""
+
+    training: BlobContainer
+    folder: str
+    misplaced: MisplacedBlobs
+    _runs: Iterator[Records] | None = None
+    _entries: dict[str, str] = field(default_factory=dict)
+    _reach: str = ""  # the last path that was read
+
+    def between(self, after: str, end: str) -> dict[str, str]:
+        """Return path → ETag of all known paths in (after, end]."""
+        misplaced = {
+            path: etag for path, (etag, _) in self.misplaced.all().items() if path.startswith(f"{self.folder}/")
+        }
+        while True:
+            try:
+                known = self._in_file(after, end)
+            except BlobChangedError:  # folded by somebody: read it as it is now
+                self.forget()
+            else:
+                return known | {path: etag for path, etag in misplaced.items() if after < path <= end}
+
+    def forget(self) -> None:
+        """Read the file anew at the next call: it was changed."""
+        self._runs, self._entries, self._reach = None, {}, ""
+
+    def _in_file(self, after: str, end: str) -> dict[str, str]:
+        if not layout.is_dataset_name(self.folder):
+            return {}
+        if self._runs is None:
+            live = CocoFile(self.training, self.folder).read()
+            self._runs = live.records(after=after) if live else iter(())
+            lists = live.head.info.class_lists if live else ()
+            self._entries = {entry.path: entry.etag for entry in lists if not layout.is_no_upload(entry.path)}
+        while self._reach <= end and (run := next(self._runs, None)) is not None:
+            self._entries.update((image.file_name, image.etag) for image in run.images)
+            self._entries.update((problem.path, problem.etag) for problem in run.problems)
+            self._entries.update((claim.path, claim.etag) for claim in run.claims if not claim.source)
+            last = [image.file_name for image in run.images[-1:]]
+            last += [problem.path for problem in run.problems[-1:]]
+            self._reach = max([self._reach, *last, *(claim.path for claim in run.claims[-1:])])
+        known = {path: etag for path, etag in self._entries.items() if after < path <= end}
+        self._entries = {path: etag for path, etag in self._entries.items() if path > end}
+        return known
+
+
+def _path(dataset: str) -> str:
+    return f"{dataset}/reconcile.json"
