@@ -26,14 +26,29 @@ from shared.errors import BrokenFileError
 from shared.shelf import NextIds
 from shared.tallies import Tally, Totals
 
-LEAF_BYTES: Final = 256 * 1024  # what a leaf is split into
-LEAST_LEAF_BYTES: Final = LEAF_BYTES // 4  # below it a leaf is merged with its neighbour
-MOST_LEAVES: Final = 4_000  # of up to four blocks each, where 50,000 blocks are allowed; then leaves grow
 SECTIONS: Final = ("images", "annotations", "problems", "claims")
 _KINDS: Final[tuple[type[Any], ...]] = (list[Image], list[Annotation], list[Problem], list[Claim])
 _LENGTH_DIGITS: Final = 9
 _OPENING: Final = b'{"info":{"head":'
 PREFIX_BYTES: Final = len(_OPENING) + _LENGTH_DIGITS
+
+
+class LeafSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the leaves of a file are.
+
+    Attributes:
+        target: Bytes that a leaf is split into.
+        least: Bytes below which a leaf is merged with its neighbour.
+        most: Number of leaves beyond which they grow: each has up to four blocks, and 50,000 blocks are allowed.
+    """
+
+    target: int = 256 * 1024
+    least: int = 64 * 1024
+    most: int = 4_000
+
+    def target_for(self, total: int) -> int:
+        """Return the bytes to split leaves into in a file whose leaves have so many in all."""
+        return max(self.target, total // self.most)
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -199,11 +214,6 @@ def block_ids(head: StagedBlock, leaves: Sequence[Leaf]) -> list[str]:
         ids += [block.id for leaf in leaves if (block := leaf.blocks[section])]
         ids.append(joint.block.id)
     return ids
-
-
-def leaf_bytes(total: int) -> int:
-    """Return the size to split leaves into: larger when the file is so large that there would be too many."""
-    return max(LEAF_BYTES, total // MOST_LEAVES)
 
 
 def split(records: Records, low: str, size: int, target: int) -> Iterator[tuple[str, Records]]:

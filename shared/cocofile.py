@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from shared import layout
-from shared.blocks import StagedBlock
+from shared.blocks import LeafSizes, StagedBlock
 from shared.coco import Claim, Seen
 from shared.errors import BlobChangedError
 from shared.livefile import LiveFile, read_live_file
@@ -18,6 +18,7 @@ from shared.storage import BlobContainer
 
 MOST_TRIES: Final = 20  # lost races before giving up; each loss means that somebody else's commit stands
 CALLS_AT_ONCE: Final = 8
+SIZES: Final = LeafSizes()
 
 
 class CocoFile:
@@ -27,7 +28,8 @@ class CocoFile:
     BlobChangedError when others were faster `MOST_TRIES` times in a row.
     """
 
-    def __init__(self, training: BlobContainer, dataset: str) -> None:
+    def __init__(self, training: BlobContainer, dataset: str, *, sizes: LeafSizes = SIZES) -> None:
+        self._sizes = sizes
         self._training = training
         self._path = layout.live_file(dataset)
 
@@ -65,7 +67,8 @@ class CocoFile:
         """
         live = self.read()
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            block_ids = Rewrite(live, pool, stage=self._stage, url_of=self._training.url).apply(change)
+            rewrite = Rewrite(live, pool, stage=self._stage, url_of=self._training.url, sizes=self._sizes)
+            block_ids = rewrite.apply(change)
         if block_ids is None:
             return False
         etag = live.etag if live else None

@@ -10,9 +10,10 @@ from itertools import batched
 from typing import Final
 
 from shared import layout, look, telemetry
+from shared.blocks import LeafSizes
 from shared.changes import ChangeBatch, ChangeRecord, encode_change
 from shared.coco import Seen
-from shared.cocofile import CocoFile
+from shared.cocofile import SIZES, CocoFile
 from shared.errors import BrokenFileError
 from shared.layout import MisplacedPath, PicturePath
 from shared.misplaced import MisplacedBlobs
@@ -44,7 +45,9 @@ class Datasets:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
         batch: int = BATCH,
+        sizes: LeafSizes = SIZES,
     ) -> None:
+        self._sizes = sizes
         self._clock = clock
         self._wait = wait
         self._batch = batch
@@ -168,7 +171,7 @@ class Datasets:
             seen = self._look_up(records, lease)
             if any(found is not None for found in seen.values()):
                 self._registry.ensure(dataset)
-            file = CocoFile(self._training, dataset)
+            file = CocoFile(self._training, dataset, sizes=self._sizes)
             file.fold(seen, traceparent=telemetry.current_traceparent())
 
     def _look_up(self, records: Iterable[ChangeRecord], lease: Lease) -> Mapping[str, Seen | None]:

@@ -13,8 +13,9 @@ from typing import Final, Literal
 import msgspec
 
 from shared import layout, limits, telemetry
+from shared.blocks import LeafSizes
 from shared.coco import Seen
-from shared.cocofile import CocoFile
+from shared.cocofile import SIZES, CocoFile
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
 from shared.formats import Parsed
 from shared.formats.classlist import is_class_list, parse_class_list
@@ -76,7 +77,9 @@ class Imports:
         registry: BlobContainer,
         clock: Callable[[], float] = time.monotonic,
         batch: int = APPLIED_AT_ONCE,
+        sizes: LeafSizes = SIZES,
     ) -> None:
+        self._sizes = sizes
         self._training = training
         self._blobs = registry
         self._registry = Registry(registry)
@@ -141,7 +144,7 @@ class Imports:
                     self._apply(dataset, path, file, lease, give_up_at)
 
     def _apply(self, dataset: str, path: str, file: ImportedFile, lease: Lease, give_up_at: float) -> None:
-        live = CocoFile(self._training, dataset)
+        live = CocoFile(self._training, dataset, sizes=self._sizes)
         try:
             blob = self._training.read(path, max_bytes=limits.IMPORT_BYTES)
         except BlobNotFoundError:

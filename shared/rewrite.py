@@ -14,7 +14,7 @@ import msgspec
 
 from shared import blocks
 from shared.ahead import map_ahead
-from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, StagedBlock
+from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, LeafSizes, StagedBlock
 from shared.coco import Claim, Records, Seen, stem_of
 from shared.livefile import LiveFile
 from shared.shelf import Ledger, Shelf
@@ -50,6 +50,7 @@ class Rewrite:
         *,
         stage: Callable[[StagedBlock], None],
         url_of: Callable[[str], str],
+        sizes: LeafSizes,
     ) -> None:
         """Take what it works on.
 
@@ -58,6 +59,7 @@ class Rewrite:
             pool: Reads and stages run on it.
             stage: Uploads a block.
             url_of: Gives a path's absolute URL.
+            sizes: How large leaves are to be.
         """
         self._pool = pool
         self._live = live
@@ -74,7 +76,8 @@ class Rewrite:
             class_lists=info.class_lists,
             url_of=url_of,
         )
-        self._target = blocks.leaf_bytes(sum(leaf.size for leaf in self._leaves))
+        self._least = sizes.least
+        self._target = sizes.target_for(sum(leaf.size for leaf in self._leaves))
         self._staging: deque[Future[None]] = deque()
         self._began = [_first_with(section, self._leaves) for section in range(len(SECTIONS))]
         self._has_begun = [False] * len(SECTIONS)  # whether a block of the section was put down already
@@ -130,7 +133,7 @@ class Rewrite:
                 continue
             encoded = self._encoded(records)
             follower = number + 1
-            if _size(encoded) < blocks.LEAST_LEAF_BYTES and follower < len(self._leaves) and follower not in touched:
+            if _size(encoded) < self._least and follower < len(self._leaves) and follower not in touched:
                 swallowed = follower
                 records = _joined(records, self._read_unit((follower,)))
                 encoded = self._encoded(records)
