@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from shared.blocks import tallies_of
 from shared.cocofile import CocoFile
 from shared.dataset_config import DatasetConfig, read_config
 from shared.errors import BlobChangedError, InvalidRequestError
@@ -188,9 +189,7 @@ def _tallied(live: LiveFile | None) -> dict[str, LabelStock]:
     """Return the counts that the head keeps: copies and conflicting pictures are in them."""
     if live is None:
         return {}
-    names = {category.id: category.name for category in live.head.categories}
-    found = {names[tally.category_id]: LabelStock(tally.train, tally.test) for tally in live.head.info.tallies}
-    return dict(sorted(found.items()))
+    return {label: LabelStock(tally.train, tally.test) for label, tally in tallies_of(live.head).items()}
 
 
 def _counted(survey: Survey) -> dict[str, LabelStock]:

@@ -103,10 +103,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[Category, ...] = ()
 
 
-def tally_of(head: Head, label: str) -> Tally | None:
-    """Return a label's counts, or None when no picture has it."""
-    ids = {category.id for category in head.categories if category.name == label}
-    return next((tally for tally in head.info.tallies if tally.category_id in ids), None)
+def tallies_of(head: Head) -> dict[str, Tally]:
+    """Return the counts of each label that some picture has, sorted by label."""
+    names = {category.id: category.name for category in head.categories}
+    return dict(sorted((names[tally.category_id], tally) for tally in head.info.tallies))
 
 
 class StagedBlock(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ from shared.storage.documents import read_document, write_document
 
 LOCK: Final = "imports.lock"
 LEASE: Final = timedelta(seconds=60)
-LONGEST: Final = timedelta(minutes=3)
+LONGEST: Final = timedelta(minutes=1)  # then `run` goes on at the next timer, so that no invocation times out
 APPLIED_AT_ONCE: Final = 2000
 MOST_FINDINGS: Final = 20  # of a file, that are kept one by one
 

@@ -28,7 +28,7 @@ from shared.storage.documents import read_document, try_write_document
 
 LOCK: Final = "reconcile.lock"
 LEASE: Final = timedelta(seconds=60)
-LONGEST: Final = timedelta(minutes=3)  # then `resume` goes on, so that no invocation runs into its time-out
+LONGEST: Final = timedelta(minutes=1)  # then `resume` goes on at the next timer, so that no invocation times out
 FOLDED_AT_ONCE: Final = 256
 PAGE: Final = 5000
 END: Final = "\U0010ffff"

@@ -7,16 +7,17 @@ from typing import Any, Final
 import msgspec
 
 from shared.assessment import Assessment, Assessor
-from shared.blocks import tally_of
+from shared.blocks import tallies_of
 from shared.errors import BlobChangedError, BrokenFileError
 from shared.imports import ImportedFile, Imports
 from shared.misplaced import MisplacedBlobs
+from shared.policy import Rules
 from shared.quality import advice, spread_of
 from shared.reconcile import Pass, Reconciliation
 from shared.registry import Registry, Version
 from shared.stock import LabelStock
 from shared.storage import BlobContainer
-from shared.tallies import Totals
+from shared.tallies import Tally, Totals
 
 MOST_PROBLEMS: Final = 100
 MOST_VERSIONS: Final = 20
@@ -79,6 +80,7 @@ class Status:
 
 def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: datetime) -> dict[str, Any]:
     totals = assessment.live.head.info.totals if assessment.live else Totals()
+    tallies = tallies_of(assessment.live.head) if assessment.live else {}
     odd = assessment.survey.finding_count if assessment.survey else totals.notes
     running = next((v for v in assessment.versions if v.name == assessment.in_flight.version), None)
     champion = assessment.champion
@@ -88,7 +90,9 @@ def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: da
         "name": assessment.dataset,
         "kind": assessment.kind,
         "pictures": totals.pictures,
-        "labels": [_label(assessment, label, stock) for label, stock in assessment.labels.items()],
+        "labels": [
+            _label(label, stock, tallies.get(label), assessment.rules) for label, stock in assessment.labels.items()
+        ],
         "surveyed": assessment.survey is not None,
         "problems": [{"path": path, "reason": reason} for path, reason in problems],
         "problemCount": totals.problems + odd,
@@ -107,15 +111,14 @@ def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: da
     }
 
 
-def _label(assessment: Assessment, label: str, stock: LabelStock) -> Mapping[str, Any]:
-    tally = tally_of(assessment.live.head, label) if assessment.live else None
+def _label(label: str, stock: LabelStock, tally: Tally | None, rules: Rules) -> Mapping[str, Any]:
     spread = spread_of(tally) if tally else None
     return {
         "label": label,
         "train": stock.train,
         "test": stock.test,
         "copies": stock.copies,
-        "needed": max(0, assessment.rules.min_pictures_per_label - stock.train - stock.test),
+        "needed": max(0, rules.min_pictures_per_label - stock.train - stock.test),
         "spread": spread and {name: round(value, 3) for name, value in msgspec.structs.asdict(spread).items()},
         "advice": list(advice(label, tally, stock)) if tally else [],
     }

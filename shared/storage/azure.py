@@ -176,11 +176,18 @@ class AzureContainer:
 
     def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
         """Read a range of a blob's bytes, in one version."""
+        from azure.core.exceptions import HttpResponseError
+
         with _translated(self._what(path)):
-            download = self._blob(path).download_blob(start, size, **_condition(if_match))
+            try:
+                download = self._blob(path).download_blob(start, size, **_condition(if_match))
+            except HttpResponseError as error:
+                if error.status_code != 416:  # the blob ends before the range begins
+                    raise
+                return Blob(b"", _properties(path, self._blob(path).get_blob_properties(**_condition(if_match))))
             found = download.properties
-            whole = int(str(found.content_range).rpartition("/")[2])  # `size` is the range's
-            return Blob(download.readall(), replace(_properties(path, found), size=whole))
+            whole = str(found.content_range).rpartition("/")[2]  # `size` is the range's
+            return Blob(download.readall(), replace(_properties(path, found), size=int(whole)))
 
     def stage_block(self, path: str, block_id: str, data: bytes) -> None:
         """Upload a block."""

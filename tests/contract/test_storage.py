@@ -174,6 +174,12 @@ def test_a_range_is_read_in_one_version(container: BlobContainer) -> None:
         container.read_range("b", 0, 1)
 
 
+def test_a_range_of_an_empty_blob_is_empty(container: BlobContainer) -> None:
+    container.write("a", b"")
+    blob = container.read_range("a", 0, 100)
+    assert (blob.data, blob.properties.size) == (b"", 0)
+
+
 def test_blocks_become_a_blob_when_they_are_committed(container: BlobContainer) -> None:
     container.stage_block("a", "1", b"one")
     container.stage_block("a", "2", b"two")
