@@ -1,0 +1,1 @@
+"""The parts of `bench/coco.py`: one module a case, and what they share."""
