@@ -61,7 +61,7 @@ def digest_of(pictures: Iterable[Picture], pinned_test: Container[str]) -> Snaps
     comma = b""
     for picture in pictures:
         image = picture.image
-        side = side_of(image.sha256, pinned_test)
+        side = side_of(image.sha256, pinned_test, size=(image.width, image.height))
         counts[side] += 1
         boxes = sorted((n, a.bbox) for n, a in zip(picture.names, picture.annotations, strict=True) if a.bbox)
         record = (image.file_name, image.sha256, image.width, image.height, picture.labels, boxes, side)
@@ -89,8 +89,9 @@ def snapshot_parts(
     numbers = {label: number for number, label in enumerate(labels, 1)}
     sides: dict[Side, _Side] = {"train": _Side("train"), "test": _Side("test")}
     for picture in pictures:
-        side = sides[side_of(picture.image.sha256, pinned_test)]
-        image_id = side.put_image(picture.image, url_of)
+        image = picture.image
+        side = sides[side_of(image.sha256, pinned_test, size=(image.width, image.height))]
+        image_id = side.put_image(image, url_of)
         for label, annotation in zip(picture.names, picture.annotations, strict=True):
             side.put_annotation(image_id, numbers[label], annotation)
         yield from side.ready(PART_BYTES)
@@ -128,7 +129,7 @@ def pins_needed(
     """
     fresh: dict[str, list[str]] = {label: [] for label in bare}
     for picture in pictures:
-        if picture.image.sha256 not in pinned_test:
+        if picture.image.sha256 not in pinned_test and picture.can_be_tested:
             for label in picture.labels:
                 if label in fresh:
                     fresh[label].append(picture.image.sha256)

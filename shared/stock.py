@@ -11,10 +11,11 @@ from typing import Final
 
 from shared.coco import Annotation, Category, Image, Records
 from shared.kinds import Kind, misfit
-from shared.sides import Side, side_of
+from shared.limits import PREDICTION_SIDE
+from shared.sides import side_of
 
 USED, COPY, CONFLICT, MISFIT = range(4)
-_ROW: Final = struct.Struct(">32sIqI")  # digest, number of the picture, hash of its regions, number of its label set
+_ROW: Final = struct.Struct(">32sIqI")  # digest, number of the picture, hash of its regions, 2 * label set + 1 if test
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Picture:
     annotations: Sequence[Annotation]
     names: tuple[str, ...]
     labels: tuple[str, ...]
+
+    @property
+    def can_be_tested(self) -> bool:
+        """Whether it is large enough for the test side."""
+        return min(self.image.width, self.image.height) >= PREDICTION_SIDE[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def take_stock(
     states = bytearray()
     rows: list[bytearray] = [bytearray() for _ in range(256)]  # by the digest's first byte
     sets: dict[tuple[str, ...], int] = {}
-    counts: Counter[tuple[int, Side]] = Counter()
+    counts: Counter[int] = Counter()
     for number, picture in enumerate(pictures):
         image = picture.image
         if misfit(kind, image, picture.annotations):
@@ -95,19 +101,20 @@ def take_stock(
             continue
         states.append(USED)
         labels = sets.setdefault(picture.labels, len(sets))
+        side = side_of(image.sha256, pinned_test, size=(image.width, image.height))
+        where = 2 * labels + (side == "test")
         regions = hash(tuple((a.category_id, a.bbox) for a in picture.annotations))
         digest = bytes.fromhex(image.sha256)
-        rows[digest[0]] += _ROW.pack(digest, number, regions, labels)
-        counts[labels, side_of(image.sha256, pinned_test)] += 1
+        rows[digest[0]] += _ROW.pack(digest, number, regions, where)
+        counts[where] += 1
     copies: Counter[int] = Counter()
     conflicts: dict[int, int] = {}
     for same in _groups(rows):
-        side = side_of(same[0][0].hex(), pinned_test)
         agree = len({row[2:] for row in same}) == 1
         for row in same[1:] if agree else same:
             states[row[1]] = COPY if agree else CONFLICT
-            counts[row[3], side] -= 1
-            copies[row[3]] += agree
+            counts[row[3]] -= 1
+            copies[row[3] // 2] += agree
             if not agree and len(conflicts) < most_conflicts:
                 conflicts[row[1]] = next(other[1] for other in same if other[2:] != row[2:])
     return Stock(kind, bytes(states), _by_label(sets, counts, copies), conflicts)
@@ -127,14 +134,14 @@ def _groups(buckets: list[bytearray]) -> Iterator[list[tuple[bytes, int, int, in
 
 
 def _by_label(
-    sets: Mapping[tuple[str, ...], int], counts: Mapping[tuple[int, Side], int], copies: Mapping[int, int]
+    sets: Mapping[tuple[str, ...], int], counts: Mapping[int, int], copies: Mapping[int, int]
 ) -> dict[str, LabelStock]:
     totals: dict[str, list[int]] = {}
     for labels, number in sets.items():
         for label in labels:
             row = totals.setdefault(label, [0, 0, 0])
-            row[0] += counts.get((number, "train"), 0)
-            row[1] += counts.get((number, "test"), 0)
+            row[0] += counts.get(2 * number, 0)
+            row[1] += counts.get(2 * number + 1, 0)
             row[2] += copies.get(number, 0)
     return {label: LabelStock(*totals[label]) for label in sorted(totals) if any(totals[label])}
 

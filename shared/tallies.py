@@ -85,7 +85,7 @@ class Counter:
         self._totals[sort_of(image, annotations)] += times
         if not annotations:
             return
-        column = int(side_of(image.sha256) == "test")
+        column = int(side_of(image.sha256, size=(image.width, image.height)) == "test")
         size = round(SIZE_STEPS * math.log2(image.width * image.height) / 2)
         aspect = round(ASPECT_STEPS * math.log2(image.width / image.height))
         for category_id in {annotation.category_id for annotation in annotations}:
