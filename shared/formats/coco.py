@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from shared.formats import EPSILON, Finding, Labelling, Parsed, Unit, label_problem, quoted
-from shared.formats.cocoboxes import Annotation, Reading
+from shared.formats.cocoboxes import Annotation, Id, Reading
 from shared.formats.cocowriter import Exported, write_coco
 from shared.formats.findings import Findings
 from shared.formats.jsonarrays import Array, find_array, pieces
@@ -39,7 +39,7 @@ class _Document(msgspec.Struct, frozen=True):
 class _Image(msgspec.Struct, frozen=True, gc=False):
     """An image's record, as far as it matters; dates, licences and the like do not."""
 
-    id: int
+    id: Id
     file_name: str | None = None
     absolute_url: str | None = None
     coco_url: str | None = None
@@ -48,8 +48,8 @@ class _Image(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Category(msgspec.Struct, frozen=True, gc=False):
-    id: int
-    name: str | int
+    id: Id
+    name: str | Id
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from math import isfinite
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
@@ -12,12 +12,16 @@ _PIXEL: Final = 2.0  # what reaches so far is no share
 _WORDS: Final[Mapping[Unit, str]] = {"share": "shares of the picture (0 to 1)", "pixel": "pixels"}
 
 
+type Id = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""An id that a message can show."""
+
+
 class Annotation(msgspec.Struct, frozen=True, gc=False):
     """An annotation's record, as far as it matters; area, segmentation, iscrowd do not."""
 
-    image_id: int
-    category_id: int
-    id: int | None = None
+    image_id: Id
+    category_id: Id
+    id: Id | None = None
     bbox: list[float] | None = None
 
 

@@ -171,6 +171,7 @@ def test_whether_boxes_are_pixels_or_shares_is_decided_once_a_file(
         pytest.param(note(7, category_id=99), "annotation 7", "category 99 is not", id="no such category"),
         pytest.param(note(None, category_id=99), "annotation at 1", "category 99 is not", id="without an id"),
         pytest.param(note(7, image_id=1.5), "annotation at 1", "Expected `int`", id="half an id"),
+        pytest.param(note(7, image_id=10**30), "annotation at 1", "Expected `int` <=", id="an endless id"),
         pytest.param({"id": 7}, "annotation at 1", "missing required field", id="fields that are missing"),
         pytest.param([7], "annotation at 1", "Expected `object`", id="a list"),
         pytest.param(None, "annotation at 1", "Expected `object`", id="null"),

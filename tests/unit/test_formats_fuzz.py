@@ -11,6 +11,7 @@ Memory is measured on one input in a hundred, and on documents made to be costly
 import math
 import os
 import random
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -124,13 +125,54 @@ TOKENS: Final = (
         b"0,5",
     ),
 )
+VALUE: Final = re.compile(rb"(?<=[:\[,>\s])[^\[\]{},<>\s:]+(?=[,\]}<\s])|<object>.*?</object>|\{[^{}]*\}", re.DOTALL)
+VALUES: Final = (
+    *(b"0", b"1", b"2", b"-1", b"7", b'"7"', b"0.5", b"1.005", b"1.5", b"640", b"641.5", b"1e308", b"1e999", b"-0.0"),
+    *(
+        b"99999999999999999999",
+        b"9" * 5000,
+        b"null",
+        b"true",
+        b"[]",
+        b"{}",
+        b'""',
+        b'"x"',
+        b"nan",
+        b"[0.1,0.1,0.2,0.2]",
+    ),
+    *(
+        b"",
+        b"x",
+        b"x y",
+        b"&lt;",
+        b"nut",
+        b'"nut"',
+        b'"' + b"n" * 300 + b'"',
+        b"<name>x</name>",
+        b"[[[]]]",
+        b"#",
+        b'"},{"',
+    ),
+)
 EACH = pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__name__.removeprefix("parse_"))
+
+
+def exchange_values(rng: random.Random, document: bytes) -> bytes:
+    """Damage what a document says, but hardly its form."""
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        places = [match.span() for match in VALUE.finditer(document)]
+        start, end = rng.choice(places) if places else (0, 0)
+        document = document[:start] + rng.choice(VALUES) + document[end:]
+    return document
 
 
 def mutate(rng: random.Random, seeds: list[bytes]) -> bytes:
     """Damage a document: take out, repeat, exchange, cut, or mix with another."""
-    if rng.random() < 0.02:
+    kind = rng.random()
+    if kind < 0.02:
         return rng.randbytes(rng.randrange(200))
+    if kind < 0.5:
+        return exchange_values(rng, rng.choice(seeds))
     data = bytearray(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
         start = rng.randrange(len(data) + 1)
