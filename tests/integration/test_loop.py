@@ -15,6 +15,8 @@ from azure.ai.vision.imageanalysis.models import VisualFeatures
 from azure.core.credentials import AzureKeyCredential
 from pycocotools.coco import COCO
 
+from shared.formats import Region
+from shared.formats.voc import write_voc
 from tests.home import Home, home
 from tests.pictures import draw
 from tests.waiting import wait_until
@@ -149,6 +151,50 @@ def test_pictures_that_cannot_be_used_are_told_and_hold_nothing_up(product: Home
     two = product.predict(draw(1))
     assert two.status_code == 400
     assert "bad, parts" in two.json()["error"]["message"]
+
+
+def test_labels_come_from_side_cars_and_imported_files_and_go_with_them(product: Home) -> None:
+    export = {
+        "images": [
+            {
+                "id": number,
+                "width": 96.0,
+                "height": 80.0,
+                "file_name": f"project/{number}.jpg",
+                "coco_url": f"AmlDatastore://annotations_datastore/project/{number}.jpg",
+                "absolute_url": f"https://old.blob.core.windows.net/pictures/project/{number}.jpg",
+            }
+            for number in (1, 2)
+        ],
+        "annotations": [
+            {"id": number, "category_id": 1, "image_id": number, "area": 0.0, "bbox": [0.25, 0.5, 0.5, 0.25]}
+            for number in (1, 2)
+        ],
+        "categories": [{"id": 1, "name": "plate"}],
+    }
+    product.upload([("boxes/annotations/export.json", json.dumps(export).encode())])
+    side_car = write_voc(filename="2.jpg", size=(96, 80), regions=[Region("person", (0, 0, 0.5, 0.5))])
+    product.upload([("boxes/images/project/2.xml", side_car)])
+    product.upload((f"boxes/images/project/{n}.jpg", draw(n, size=(96, 80))) for n in (1, 2))
+
+    def labels() -> dict[str, set[str]]:
+        live = product.live("boxes")
+        names = {category["id"]: category["name"] for category in live["categories"]}
+        found: dict[str, set[str]] = {image["file_name"].rpartition("/")[2]: set() for image in live["images"]}
+        paths = {image["id"]: image["file_name"].rpartition("/")[2] for image in live["images"]}
+        for annotation in live["annotations"]:
+            found[paths[annotation["image_id"]]].add(names[annotation["category_id"]])
+        return found
+
+    wait_until(lambda: labels() == {"1.jpg": {"plate"}, "2.jpg": {"person"}}, "side-car and export label the pictures")
+    status = product.status("boxes")
+    assert status is not None
+    assert status["kind"] == "detection"
+    assert status["imports"][0]["state"] == "applied"
+    product.training.delete_blob("boxes/images/project/2.xml")
+    wait_until(lambda: labels() == {"1.jpg": {"plate"}, "2.jpg": {"plate"}}, "the export labels both")
+    product.training.delete_blob("boxes/annotations/export.json")
+    wait_until(lambda: labels() == {"1.jpg": {"project"}, "2.jpg": {"project"}}, "only the folder is left")
 
 
 def test_five_hundred_pictures_with_every_event_twice_and_shuffled_and_fifty_deleted_meanwhile(product: Home) -> None:
