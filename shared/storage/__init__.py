@@ -6,7 +6,9 @@ One contract suite (tests/contract) runs against both.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class BlobProperties:
         size: In bytes, of the whole blob.
         last_modified: When this version was written.
         metadata: What people attached to it, names in lower case; a listing leaves it out.
+        md5: Hex digest of its bytes; empty when storage does not know it, and in what a read tells.
     """
 
     path: str
@@ -26,6 +29,7 @@ class BlobProperties:
     size: int
     last_modified: datetime
     metadata: Mapping[str, str] = field(default_factory=dict)
+    md5: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +110,23 @@ class BlobContainer(Protocol):
     def properties(self, path: str) -> BlobProperties | None:
         """Return what a HEAD tells, or None when the blob does not exist."""
 
-    def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
-        """Write a JSON blob whole and return its new ETag.
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        create_only: bool = False,
+        content_type: str = JSON,
+    ) -> str:
+        """Write a blob whole and return its new ETag.
 
         Args:
             path: The blob's path.
             data: Its new content.
             if_match: Replace only this version.
             create_only: Write only when nothing is there.
+            content_type: What browsers and other tools are to take it for.
 
         Raises:
             BlobChangedError: The condition did not hold.

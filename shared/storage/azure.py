@@ -5,6 +5,7 @@ The client libraries are imported where they are first used, so that importing t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
-from shared.storage import Blob, BlobProperties, Page, QueueMessage
+from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -87,7 +88,8 @@ def _translated(what: str) -> Iterator[None]:
 
 def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
     metadata = {name.lower(): value for name, value in (found.metadata or {}).items()}
-    return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified, metadata)
+    md5 = bytes(found.content_settings.content_md5 or b"").hex()
+    return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified, metadata, md5)
 
 
 def _condition(if_match: str | None) -> dict[str, Any]:
@@ -161,15 +163,26 @@ class AzureContainer:
         except BlobNotFoundError:
             return None
 
-    def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
-        """Write a JSON blob whole; return its ETag."""
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        create_only: bool = False,
+        content_type: str = JSON,
+    ) -> str:
+        """Write a blob whole; return its ETag."""
         from azure.storage.blob import ContentSettings
 
         with _translated(self._what(path)):
             written = self._blob(path).upload_blob(
                 data,
                 overwrite=not create_only,
-                content_settings=ContentSettings(content_type="application/json"),
+                content_settings=ContentSettings(
+                    content_type=content_type,
+                    content_md5=bytearray(hashlib.md5(data, usedforsecurity=False).digest()),
+                ),
                 **_condition(if_match),
             )
         return str(written["etag"]).strip('"')
@@ -207,7 +220,7 @@ class AzureContainer:
             try:
                 written = self._blob(path).commit_block_list(
                     [BlobBlock(block_id) for block_id in block_ids],
-                    content_settings=ContentSettings(content_type="application/json"),
+                    content_settings=ContentSettings(content_type=JSON),
                     **condition,
                 )
             except HttpResponseError as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
-from shared.storage import Blob, BlobProperties, Page, QueueMessage
+from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
 
 
 class MemoryLease:
@@ -59,7 +59,15 @@ class MemoryContainer:
         blob = self.blobs.get(path)
         return blob.properties if blob else None
 
-    def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        create_only: bool = False,
+        content_type: str = JSON,
+    ) -> str:
         """Write a blob."""
         with self._lock:
             self._check(path, if_match, create_only=create_only)
@@ -108,7 +116,8 @@ class MemoryContainer:
 
     def _put(self, path: str, data: bytes) -> str:
         etag = self._next_etag()
-        self.blobs[path] = Blob(data, BlobProperties(path, etag, len(data), datetime.now(UTC)))
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        self.blobs[path] = Blob(data, BlobProperties(path, etag, len(data), datetime.now(UTC), md5=md5))
         return etag
 
     def _next_etag(self) -> str:

@@ -1,5 +1,6 @@
 """One suite for every storage: the memory store may stand in for Azure only because it passes what Azurite passes."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -254,3 +255,19 @@ def test_metadata_is_read_and_makes_a_new_version(container: BlobContainer) -> N
     assert found is not None
     assert (found.metadata, container.read("a").properties.metadata) == ({"label": "nut"}, {"label": "nut"})
     assert found.etag != first
+
+
+def test_a_listing_and_a_head_tell_the_digest_of_what_was_written(container: BlobContainer) -> None:
+    container.write("a/1.jpg", b"12345", content_type="image/jpeg")
+    digest = hashlib.md5(b"12345", usedforsecurity=False).hexdigest()
+    found = container.properties("a/1.jpg")
+    assert found is not None
+    assert (found.md5, [blob.md5 for blob in container.list("a/")]) == (digest, [digest])
+
+
+def test_a_blob_is_json_unless_its_content_type_is_given(azurite: Account) -> None:
+    container = new_container(azurite, "types")
+    container.write("a.json", b"{}")
+    container.write("a.jpg", b"1", content_type="image/jpeg")
+    types = [container._blob(path).get_blob_properties().content_settings.content_type for path in ("a.json", "a.jpg")]
+    assert types == ["application/json", "image/jpeg"]
