@@ -28,7 +28,8 @@ from shared.storage.documents import read_document, try_write_document
 
 LOCK: Final = "reconcile.lock"
 LEASE: Final = timedelta(seconds=60)
-LONGEST: Final = timedelta(minutes=1)  # then `resume` goes on at the next timer, so that no invocation times out
+LONGEST: Final = timedelta(minutes=3)  # then `resume` goes on at the next timer, so that no invocation times out
+LONGEST_RESUMED: Final = timedelta(minutes=1)  # beside what else that timer does
 FOLDED_AT_ONCE: Final = 256
 PAGE: Final = 5000
 END: Final = "\U0010ffff"
@@ -97,23 +98,23 @@ class Reconciliation:
             DarkroomError: The first failure, after all datasets had their turn.
         """
         folders = sorted({*self._training.folders(), *self._registry.datasets()})
-        return self._each(folders, now)
+        return self._each(folders, now, LONGEST)
 
     def resume(self, *, now: datetime) -> dict[str, Pass]:
         """Go on with passes that did not come to their end; see `run`."""
         folders = [name for name in self._registry.datasets() if (kept := self.last(name)) and not kept.done]
-        return self._each(folders, now) if folders else {}
+        return self._each(folders, now, LONGEST_RESUMED) if folders else {}
 
     def last(self, dataset: str) -> Pass | None:
         """Return the pass under way, or the last that found something."""
         found = read_document(self._blobs, _path(dataset), Pass)
         return found[0] if found else None
 
-    def _each(self, folders: list[str], now: datetime) -> dict[str, Pass]:
+    def _each(self, folders: list[str], now: datetime, longest: timedelta) -> dict[str, Pass]:
         lease = self._blobs.lease(LOCK, LEASE)
         if lease is None:
             return {}
-        give_up_at = self._clock() + LONGEST.total_seconds()
+        give_up_at = self._clock() + longest.total_seconds()
         try:
             return for_each(folders, lambda folder: self._compare(folder, lease, give_up_at, now))
         finally:
