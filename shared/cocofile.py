@@ -4,7 +4,7 @@ Callers see changes going in, and states of the file coming out (`LiveFile`). Ho
 `blocks`, what a change does to records is in `shelf`, and `rewrite` applies the one to the other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -14,6 +14,7 @@ from shared.coco import Claim, Seen
 from shared.errors import BlobChangedError
 from shared.livefile import LiveFile, read_live_file
 from shared.rewrite import Change, Rewrite
+from shared.shelf import Dropped
 from shared.storage import BlobContainer
 
 MOST_TRIES: Final = 20  # lost races before giving up; each loss means that somebody else's commit stands
@@ -45,9 +46,16 @@ class CocoFile:
         """Note what an imported file says of some pictures; return whether the file changed."""
         return self._commit(Change(imports=tuple(claims), traceparent=traceparent))
 
-    def drop_imports(self, source: str, *, but: str | None = None, traceparent: str = "") -> bool:
-        """Forget what an imported file said, but for what it says in version `but`; return whether the file changed."""
-        return self._commit(Change(dropped=(source, but), traceparent=traceparent))
+    def drop_imports(
+        self, source: str, *, but: str | None = None, kept: Collection[str] = (), traceparent: str = ""
+    ) -> bool:
+        """Forget what an imported file said, but for what version `but` says of the pictures `kept`.
+
+        Returns:
+            Whether the file changed.
+        """
+        dropped = Dropped(source=source, but=but, kept=kept)
+        return self._commit(Change(dropped=dropped, traceparent=traceparent))
 
     def _commit(self, change: Change) -> bool:
         tries = 0

@@ -199,4 +199,6 @@ class Datasets:
     def _misplaced_now(self, path: str) -> tuple[str, str] | None:
         now = self._training.properties(path)
         where = layout.parse_picture_path(path)
-        return (now.etag, where.reason) if now is not None and isinstance(where, MisplacedPath) else None
+        if now is None or layout.is_no_upload(path) or not isinstance(where, MisplacedPath):
+            return None
+        return now.etag, where.reason

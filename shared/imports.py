@@ -45,7 +45,8 @@ class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
         position: How many of its pictures were applied, in the order of their paths.
         pictures: How many pictures it speaks of.
         missing: How many of them are not there yet.
-        changes: The dataset's count of changes when it was applied.
+        loose: How many were found by a part of their path, or may be one of several.
+        changes: The dataset's count of changes when its pictures were looked for.
         findings: The first things in it that cannot be used.
         finding_count: How many there are.
     """
@@ -55,6 +56,7 @@ class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
     pictures: int = 0
     missing: int = 0
+    loose: int = 0
     changes: int = 0
     findings: tuple[str, ...] = ()
     finding_count: int = 0
@@ -127,15 +129,20 @@ class Imports:
             lease.release()
 
     def retry_missing(self) -> None:
-        """Apply again what named pictures that were not there, where pictures have come since."""
-        for dataset in self._registry.datasets():
-            waiting = {
-                path: file for path, file in self.of(dataset).items() if file.state == "applied" and file.missing
-            }
-            live = CocoFile(self._training, dataset).read() if waiting else None
-            again = {p: f for p, f in waiting.items() if live and live.head.info.changes != f.changes}
-            if again:
-                self._update(dataset, {p: ImportedFile(etag=f.etag) for p, f in again.items()})
+        """Apply again what named pictures that were not there, or not by their path, where pictures have come or gone.
+
+        Raises:
+            DarkroomError: The first failure, after all datasets had their turn.
+        """
+        for_each(self._registry.datasets(), self._retry)
+
+    def _retry(self, dataset: str) -> None:
+        files = self.of(dataset).items()
+        waiting = {path: file for path, file in files if file.state == "applied" and (file.missing or file.loose)}
+        changes = self._changes(dataset) if waiting else 0
+        again = {path: ImportedFile(etag=file.etag) for path, file in waiting.items() if file.changes != changes}
+        if again:
+            self._update(dataset, again)
 
     def _apply_all(self, dataset: str, lease: Lease, give_up_at: float) -> None:
         for path, file in self.of(dataset).items():
@@ -164,6 +171,8 @@ class Imports:
             live.fold({path: Seen(etag=etag, names=parsed.labels or None)})
             self._update(dataset, {path: _told(begun, parsed, [])}, over=file)
             return
+        if begun.position == 0:
+            begun = msgspec.structs.replace(begun, changes=self._changes(dataset))
         matches = match_pictures(parsed.labellings, self._pictures(dataset), dataset)
         claims = (
             claim_of(matches.found[picture], path=picture, etag=etag, source=path) for picture in sorted(matches.found)
@@ -176,16 +185,19 @@ class Imports:
                 return
             live.put_imports(batch, traceparent=telemetry.current_traceparent())
             position += len(batch)
-        live.drop_imports(path, but=etag)
-        head = live.read()
+        live.drop_imports(path, but=etag, kept=matches.found)
         done = msgspec.structs.replace(
             _told(begun, parsed, [str(finding) for finding in matches.findings]),
             position=position,
             pictures=len(matches.found),
             missing=matches.missing,
-            changes=head.head.info.changes if head else 0,
+            loose=matches.loose,
         )
         self._update(dataset, {path: done}, over=file)
+
+    def _changes(self, dataset: str) -> int:
+        live = CocoFile(self._training, dataset).read()
+        return live.head.info.changes if live else 0
 
     def _pictures(self, dataset: str) -> Iterator[str]:
         """Give the paths of all pictures of the dataset.

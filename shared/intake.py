@@ -66,5 +66,7 @@ class Intake:
         try:
             return self.reconciliation.run(now=now)
         finally:
-            self.imports.retry_missing()
-            self.imports.run()
+            try:
+                self.imports.retry_missing()
+            finally:
+                self.imports.run()

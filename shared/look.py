@@ -65,7 +65,9 @@ def _label_file(path: str, blob: Blob) -> Seen:
     name = path.rpartition("/")[2]
     if is_class_list(path):
         parsed = parse_class_list(blob.data, name)
-        return Seen(etag=etag, names=parsed.labels or None, problem=_problem(parsed.findings))
+        nothing = Finding(reason="names no class. Correct it, or delete it.")
+        findings = parsed.findings or (() if parsed.labels else (nothing,))
+        return Seen(etag=etag, names=parsed.labels or None, problem=_problem(findings))
     suffix = name.lower().rpartition(".")[2]
     if suffix == "json":
         reason = "a JSON file beside pictures is not read. Put COCO files into annotations/ of the dataset."

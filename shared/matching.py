@@ -1,7 +1,9 @@
 """Finds the pictures that an imported file speaks of: files name pictures by URL, by path, or by bare name. Pure.
 
-A name fits a picture when their last parts are equal; of several pictures the one that shares most parts is meant. A
-Custom Vision export names pictures without extension, so there a name also fits with one (contract §7).
+A name fits a picture when their last parts are equal; of several pictures the one that shares most parts is meant, and
+of several names the one that shares most parts with it. A name with ``{dataset}/images/`` in it is a whole path: it
+fits no other picture, whatever else is there by now. A Custom Vision export names pictures without extension, so there
+a name also fits with one (contract §7).
 """
 
 from collections import defaultdict
@@ -20,20 +22,29 @@ class Matches:
     Attributes:
         found: Path of a picture → what the file says of it; of pictures that are not there, the likeliest path.
         missing: How many of them are not there.
+        loose: How many were found by a part of their path, or may be one of several: other pictures may fit better.
         findings: Names that cannot be resolved.
     """
 
     found: dict[str, Labelling]
     missing: int
+    loose: int
     findings: tuple[Finding, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Best:
     labelling: Labelling
     names: tuple[tuple[str, ...], ...]
-    score: int = 0
-    paths: list[str] = field(default_factory=list)
+    least: int = 0  # parts that a picture must share: all of them when a name is a whole path
+    score: int = 0  # twice the shared parts, and one more when the last one is the same with its extension
+    paths: list[str] = field(default_factory=list)  # the pictures of that score, two at most
+
+    def offer(self, path: str, score: int) -> None:
+        if score > self.score:
+            self.score, self.paths = score, [path]
+        elif score == self.score and len(self.paths) < 2 and path not in self.paths:
+            self.paths.append(path)
 
 
 def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dataset: str) -> Matches:
@@ -47,40 +58,58 @@ def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dat
     wanted: dict[str, list[_Best]] = defaultdict(list)
     entries = []
     for labelling in labellings:
-        entry = _Best(labelling, tuple(_parts(name) for name in _names(labelling)))
+        names = tuple(parts for name in _names(labelling) if (parts := _parts(name)))
+        entry = _Best(labelling, names, max((_whole(parts, dataset) for parts in names), default=0))
         entries.append(entry)
-        for last in {names[-1] for names in entry.names if names}:
-            for key in {last, stem_of(last)}:
-                wanted[key].append(entry)
+        for parts in names:
+            for count in (entry.least,) if entry.least else (1, 2):
+                for key in _keys(parts, count):
+                    if entry not in (others := wanted[key])[-1:]:
+                        others.append(entry)
     for path in pictures:
         parts = tuple(path.split("/"))
-        for key in {parts[-1], stem_of(parts[-1])}:
-            for entry in wanted.get(key, ()):
-                _weigh(entry, path, parts)
+        hits = [entry for count in (len(parts), 2) for key in _keys(parts, count) for entry in wanted.get(key, ())]
+        hits = hits or [entry for key in _keys(parts, 1) for entry in wanted.get(key, ())]
+        scores = [_score(entry, parts) for entry in hits]
+        most = max(scores, default=0)
+        for entry, score in zip(hits, scores, strict=True):
+            if score == most > 0:
+                entry.offer(path, score)
     return _outcome(entries, dataset)
 
 
-def _weigh(entry: _Best, path: str, parts: Sequence[str]) -> None:
-    score = max(_shared(names, parts) for names in entry.names if names)
-    if score > entry.score:
-        entry.score, entry.paths = score, [path]
-    elif score == entry.score > 0 and path not in entry.paths:
-        entry.paths.append(path)
+def _keys(parts: Sequence[str], count: int) -> set[str]:
+    """Return what is looked up for so many parts at the end of a name: with and without the extension."""
+    tail = "/".join(parts[-count:])
+    return {tail, stem_of(tail)} if count <= len(parts) else set()
+
+
+def _score(entry: _Best, parts: Sequence[str]) -> int:
+    score = max(_shared(names, parts) for names in entry.names)
+    return score if score >= 2 * entry.least else 0
 
 
 def _outcome(entries: Iterable[_Best], dataset: str) -> Matches:
-    found: dict[str, Labelling] = {}
+    owners: dict[str, _Best] = {}
+    for entry in entries:
+        if len(entry.paths) == 1:
+            owners.setdefault(entry.paths[0], entry)
+    found = {path: owner.labelling for path, owner in owners.items()}
     findings = []
-    missing = 0
+    missing = loose = 0
     for entry in entries:
         labelling = entry.labelling
+        if len(entry.paths) == 1 and owners[entry.paths[0]] is entry:
+            loose += entry.score < 2 * len(entry.paths[0].split("/")) + 1
+            continue
         name = labelling.picture or labelling.url
         if len(entry.paths) > 1:
+            loose += 1
             reason = (
                 f"'{name}' may be '{entry.paths[0]}' or '{entry.paths[1]}'. "
                 "Name it by its path from images/ on, and upload the file again."
             )
-        elif not any(entry.names):
+        elif not entry.names:
             reason = "names no picture. Give it a file_name."
         else:
             path = entry.paths[0] if entry.paths else _likeliest(entry, dataset)
@@ -89,7 +118,7 @@ def _outcome(entries: Iterable[_Best], dataset: str) -> Matches:
                 continue
             reason = f"speaks of '{path}' a second time; the first time holds. Remove one."
         findings.append(Finding(where=labelling.where, line=labelling.line, reason=reason))
-    return Matches(found, missing, tuple(findings))
+    return Matches(found, missing, loose, tuple(findings))
 
 
 def _names(labelling: Labelling) -> list[str]:
@@ -102,7 +131,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _shared(names: Sequence[str], parts: Sequence[str]) -> int:
-    """Count the equal parts at the end; a last part without extension may lack the other's."""
+    """Weigh the equal parts at the end (see `_Best.score`); a last part without extension may lack the other's."""
     one, other = names[-1], parts[-1]
     bare = stem_of(one) == one or stem_of(other) == other
     if one != other and not (bare and stem_of(one) == stem_of(other)):
@@ -112,14 +141,19 @@ def _shared(names: Sequence[str], parts: Sequence[str]) -> int:
         if mine != theirs:
             break
         count += 1
-    return count
+    return 2 * count + (one == other)
+
+
+def _whole(parts: Sequence[str], dataset: str) -> int:
+    """Return how many parts a name has from the dataset's own folder of pictures on; 0 when it is not in the name."""
+    starts = (at for at in range(len(parts) - 2) if tuple(parts[at : at + 2]) == (dataset, "images"))
+    return len(parts) - max(starts, default=len(parts))
 
 
 def _likeliest(entry: _Best, dataset: str) -> str:
     """Return where the picture would lie if it were uploaded: what follows the last ``images`` in its name."""
-    named = [names for names in entry.names if names]
-    for names in named:
+    for names in entry.names:
         if "images" in names[:-1]:
             start = len(names) - 2 - names[-2::-1].index("images")
             return "/".join([dataset, *names[start:]])
-    return "/".join([dataset, "images", *named[-1]])
+    return "/".join([dataset, "images", *entry.names[-1]])

@@ -17,7 +17,7 @@ from shared.ahead import map_ahead
 from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, LeafSizes, StagedBlock
 from shared.coco import Claim, Records, Seen, stem_of
 from shared.livefile import LiveFile
-from shared.shelf import Ledger, Shelf
+from shared.shelf import Dropped, Ledger, Shelf
 
 READS_AHEAD: Final = 6
 STAGED_AT_ONCE: Final = 8
@@ -30,13 +30,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         seen: Path → what lies there now, or None when nothing does.
         imports: What imported files say of pictures.
-        dropped: An imported file whose claims are forgotten, and the version of it whose claims are kept.
+        dropped: Claims of an imported file that are forgotten.
         traceparent: Trace context to keep with the change.
     """
 
     seen: Mapping[str, Seen | None] = {}
     imports: tuple[Claim, ...] = ()
-    dropped: tuple[str, str | None] | None = None
+    dropped: Dropped | None = None
     traceparent: str = ""
 
 
@@ -189,8 +189,7 @@ class Rewrite:
         """Return the leaves to be changed, in groups that must be changed together, in order of their first leaf."""
         paths = [*change.seen, *(claim.path for claim in change.imports)]
         if change.dropped is not None:
-            source, but = change.dropped
-            paths += [claim.path for claim in self._claims("") if claim.source == source and claim.etag != but]
+            paths += [claim.path for claim in self._claims("") if change.dropped.covers(claim)]
         for prefix in prefixes:
             paths += [claim.path for claim in self._claims(prefix) if claim.numbered]
         return _united(map(self._leaves_beside, paths))
@@ -238,7 +237,7 @@ class _Applier:
         for claim in (claim for number in unit for claim in self._imports.get(number, ())):
             shelf.put_import(claim)
         if self._change.dropped is not None:
-            shelf.drop_imports(self._change.dropped[0], but=self._change.dropped[1])
+            shelf.drop_imports(self._change.dropped)
         for prefix in self._prefixes:
             shelf.name_again(prefix)
         shelf.settle()

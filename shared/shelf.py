@@ -6,7 +6,7 @@ on the order in which these came.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,24 @@ class NextIds(msgspec.Struct, frozen=True, kw_only=True):
     image: int = 1
     annotation: int = 1
     category: int = 1
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims of an imported file that are forgotten.
+
+    Attributes:
+        source: The file.
+        but: The version whose claims are kept; None to forget them all.
+        kept: The pictures of which that version speaks: it may have meant others when they were not there yet.
+    """
+
+    source: str
+    but: str | None = None
+    kept: Collection[str] = ()
+
+    def covers(self, claim: Claim) -> bool:
+        """Tell whether a claim is forgotten."""
+        return claim.source == self.source and (claim.etag != self.but or claim.path not in self.kept)
 
 
 class Ledger:
@@ -131,10 +149,10 @@ class Shelf:
         """Note what an imported file says of a picture, which may not be there yet."""
         self._put_claim((claim.path, claim.source), claim)
 
-    def drop_imports(self, source: str, *, but: str | None) -> None:
-        """Forget what an imported file said, but for what it says in version `but`."""
+    def drop_imports(self, dropped: Dropped) -> None:
+        """Forget what an imported file said."""
         for key, claim in list(self._claims.items()):
-            if claim.source == source and claim.etag != but:
+            if dropped.covers(claim):
                 self._put_claim(key, None)
 
     def name_again(self, prefix: str) -> None:

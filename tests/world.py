@@ -1,8 +1,9 @@
 """The whole domain over memory storage, with a clock that a test turns and an engine whose answers a test writes."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,17 @@ import httpx
 from pydantic import SecretStr
 
 from functions._services import Services, compose
+from shared.blocks import LeafSizes
+from shared.cocofile import SIZES
+from shared.dataset import BATCH, Datasets
 from shared.errors import AnnouncementError
+from shared.imports import APPLIED_AT_ONCE, Imports
+from shared.intake import Intake
 from shared.promotions import Promotion, PromotionLog
-from shared.reconcile import Pass
+from shared.reconcile import PAGE, Pass, Reconciliation
 from shared.registry import Registry
 from shared.settings import Settings
+from shared.storage import JSON, BlobContainer, Queue
 from shared.storage.memory import MemoryContainer, MemoryQueue
 from shared.vision import VisionClient
 from tests.pictures import draw
@@ -144,10 +151,18 @@ class BreakableContainer(MemoryContainer):
         super().__init__(name)
         self.before_write: Callable[[str], None] = lambda _: None
 
-    def write(self, path: str, data: bytes, *, if_match: str | None = None, create_only: bool = False) -> str:
+    def write(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        create_only: bool = False,
+        content_type: str = JSON,
+    ) -> str:
         """Let it happen, then write."""
         self.before_write(path)
-        return super().write(path, data, if_match=if_match, create_only=create_only)
+        return super().write(path, data, if_match=if_match, create_only=create_only, content_type=content_type)
 
     def commit_blocks(
         self, path: str, block_ids: Sequence[str], *, if_match: str | None = None, create_only: bool = False
@@ -161,10 +176,45 @@ class Killed(BaseException):
     """What a process that is killed seems to raise from inside; no handler of ours catches it."""
 
 
+class Watch:
+    """A clock that runs out: each look at it takes so many seconds, from when a test winds it up."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.step = 0.0
+
+    def __call__(self) -> float:
+        """Look at it."""
+        self.time += self.step
+        return self.time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How much the intake does at once; a test makes it little, so that few blobs go a long way."""
+
+    sizes: LeafSizes = SIZES
+    fold_batch: int = BATCH
+    import_batch: int = APPLIED_AT_ONCE
+    page: int = PAGE
+    watch: Callable[[], float] = time.monotonic
+
+
+def make_intake(training: BlobContainer, registry: BlobContainer, changes: Queue, pace: Pace) -> Intake:
+    """Put the intake together over any storage."""
+    stores: dict[str, Any] = {"training": training, "registry": registry}
+    datasets = Datasets(
+        **stores, changes=changes, batch=pace.fold_batch, sizes=pace.sizes, clock=pace.watch, wait=lambda _: None
+    )
+    imports = Imports(**stores, batch=pace.import_batch, sizes=pace.sizes, clock=pace.watch)
+    reconciliation = Reconciliation(**stores, datasets=datasets, imports=imports, page=pace.page, clock=pace.watch)
+    return Intake(container=training.name, datasets=datasets, imports=imports, reconciliation=reconciliation)
+
+
 class World:
     """Everything a functional test looks at."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
+    def __init__(self, settings: Settings = SETTINGS, *, pace: Pace | None = None) -> None:
         self.training = BreakableContainer("training")
         self.registry_blobs = BreakableContainer("registry")
         self.queue = MemoryQueue()
@@ -180,6 +230,9 @@ class World:
             vision=VisionClient(client, "engine-key"),
             announcer=self.listener,
         )
+        if pace is not None:
+            intake = make_intake(self.training, self.registry_blobs, self.queue, pace)
+            self.services = replace(self.services, intake=intake)
         self.registry = Registry(self.registry_blobs)
         self.promotions = PromotionLog(self.registry_blobs)
 
@@ -198,6 +251,10 @@ class World:
         self.training.delete(path)
         self.services.intake.forget(path)
 
+    def label(self, path: str, label: str | None) -> None:
+        """Attach the metadata `label` to a blob, as people do; no event tells of it."""
+        self.training.set_metadata(path, {} if label is None else {"label": label})
+
     def fold(self) -> int:
         """Fold what is in the queue."""
         return self.services.intake.datasets.fold()
@@ -210,6 +267,15 @@ class World:
         """Return the live COCO file."""
         found: dict[str, Any] = json.loads(self.training.read(f"{dataset}/coco/live.json").data)
         return found
+
+    def labels(self, dataset: str = "parts") -> dict[str, list[tuple[str, list[float] | None]]]:
+        """Return each picture's labels with their boxes, by path."""
+        live = self.live(dataset)
+        names = {category["id"]: category["name"] for category in live["categories"]}
+        found: dict[int, list[tuple[str, list[float] | None]]] = {image["id"]: [] for image in live["images"]}
+        for annotation in live["annotations"]:
+            found[annotation["image_id"]].append((names[annotation["category_id"]], annotation.get("bbox")))
+        return {image["file_name"]: found[image["id"]] for image in live["images"]}
 
     def paths(self, dataset: str = "parts") -> list[str]:
         """Return the paths of the pictures in the COCO file."""
