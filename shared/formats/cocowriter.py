@@ -55,6 +55,35 @@ class _Document(msgspec.Struct, frozen=True):
     categories: list[_Category]
 
 
+class CocoNumbering:
+    """Gives pictures and labels their ids as they come, so that a file of any length can be written in one pass.
+
+    Attributes:
+        categories: The labels' records.
+    """
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self._ids = {label: number for number, label in enumerate(dict.fromkeys(labels), start=1)}
+        self._images = 0
+        self._annotations = 0
+        self.categories = [_Category(number, label) for label, number in self._ids.items()]
+
+    def records(self, picture: Exported) -> tuple[_Image, list[_Annotation]]:
+        """Return a picture's record and those of its labels.
+
+        Raises:
+            KeyError: It has another label.
+        """
+        self._images += 1
+        first = self._annotations + 1
+        self._annotations += len(picture.regions)
+        image = _Image(self._images, *picture.size, picture.file_name, picture.url, picture.url)
+        return image, [
+            _annotation(number, self._images, self._ids[region.label], region, picture.size)
+            for number, region in enumerate(picture.regions, first)
+        ]
+
+
 def write_coco(pictures: Iterable[Exported], labels: Sequence[str]) -> bytes:
     """Write pictures and their labels.
 
@@ -68,13 +97,12 @@ def write_coco(pictures: Iterable[Exported], labels: Sequence[str]) -> bytes:
     Raises:
         KeyError: A picture has a label that is not among `labels`.
     """
-    ids = {label: number for number, label in enumerate(dict.fromkeys(labels), start=1)}
-    document = _Document([], [], [_Category(number, label) for label, number in ids.items()])
-    for number, picture in enumerate(pictures, start=1):
-        document.images.append(_Image(number, *picture.size, picture.file_name, picture.url, picture.url))
-        for region in picture.regions:
-            identity = len(document.annotations) + 1
-            document.annotations.append(_annotation(identity, number, ids[region.label], region, picture.size))
+    numbering = CocoNumbering(labels)
+    document = _Document([], [], numbering.categories)
+    for picture in pictures:
+        image, annotations = numbering.records(picture)
+        document.images.append(image)
+        document.annotations.extend(annotations)
     return msgspec.json.encode(document)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "function_app", "tests"}
+OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "function_app", "tests"}
 BANNED_MODULES = {"utils", "helpers", "common", "misc"}
 BANNED_CLASS_ENDINGS = ("Manager", "Handler", "Helper", "Processor")
 PURE = ("coco", "policy", "gate", "snapshot")
@@ -31,11 +31,13 @@ def within(name: str, package: str) -> bool:
 
 
 FORBIDDEN = {
-    "shared": {"functions", "engine", "devhost", "azure.functions"},
-    "engine": {"functions", "shared", "devhost", "samples", "bench", "azure"},
-    "functions": {"azure.storage", "engine", "devhost"},
-    "samples": {"functions", "shared", "engine", "devhost"},
-    "devhost": {"functions", "shared", "engine"},
+    "shared": {"functions", "engine", "devhost", "curate", "azure.functions"},
+    "engine": {"functions", "shared", "devhost", "samples", "bench", "curate", "azure"},
+    "functions": {"azure.storage", "engine", "devhost", "curate"},
+    "samples": {"functions", "shared", "engine", "devhost", "curate"},
+    "devhost": {"functions", "shared", "engine", "curate"},
+    "curate": {"functions", "engine", "devhost", "samples", "bench", "azure"},
+    "bench": {"curate"},
 }
 
 
@@ -89,7 +91,7 @@ def test_names_say_what_a_thing_is(package: str) -> None:
                 assert not node.name.endswith(BANNED_CLASS_ENDINGS), f"{path}: {node.name}"
 
 
-@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples"])
+@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples", "curate"])
 def test_assert_is_for_tests_and_modules_say_why_they_exist(package: str) -> None:
     for path in sources(package):
         tree = ast.parse(path.read_text())
