@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from tests.coco_model import DATASET, LIVE, Expected, Stored, expected, said_by
 from tests.world import Killed, Pace, Watch, make_intake
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-TINY = LeafSizes(target=700, least=200, most=100)
+TINY = LeafSizes(target=500, least=180, most=100)  # one or two pictures a leaf
 
 
 def _picture(shade: int, size: tuple[int, int]) -> bytes:
@@ -122,6 +123,7 @@ class Step:
         number: Which content or label.
         kill: Whoever does it is killed at this storage call, from 0; None lets it live. Only intake can be killed.
         after: Killed after the call rather than before.
+        stall: Nobody is killed, but stands still at that call until all leases ran out and this was done.
     """
 
     what: str
@@ -129,18 +131,22 @@ class Step:
     number: int = 0
     kill: int | None = None
     after: bool = False
+    stall: "Step | None" = None
 
 
 _paths = st.sampled_from(sorted(PATHS))
 _numbers = st.integers(0, 4)
-_kills = st.one_of(st.none(), st.integers(0, 60))
+_kills = st.one_of(st.none(), st.integers(0, 100))
+_stalls = st.one_of(
+    st.none(), st.builds(Step, st.sampled_from(["upload", "remove", "resume", "reconcile"]), _paths, _numbers)
+)
 
 
 def _acts(what: str, paths: st.SearchStrategy[str]) -> st.SearchStrategy[Step]:
-    return st.builds(Step, st.just(what), paths, _numbers, _kills, st.booleans())
+    return st.builds(Step, st.just(what), paths, _numbers, _kills, st.booleans(), _stalls)
 
 
-STEPS = st.lists(
+_STEPS = st.lists(
     st.one_of(
         st.builds(Step, st.just("write"), _paths, _numbers),
         st.builds(Step, st.just("write"), _paths, _numbers),
@@ -157,7 +163,13 @@ STEPS = st.lists(
         _acts("reconcile", st.just("")),
         _acts("run_out", st.just("")),
     ),
-    max_size=14,
+    min_size=3,
+    max_size=12,
+)
+STEPS = st.builds(
+    lambda fill, steps: [*fill, *steps],
+    st.lists(st.builds(Step, st.sampled_from(["fill", "fill_and_tell"]), number=st.integers(0, 99)), max_size=1),
+    _STEPS,
 )
 
 
@@ -168,9 +180,11 @@ class Switch:
         self._lock = threading.Lock()
         self.live()
 
-    def live(self, *, kill: int | None = None, after: bool = False) -> None:
-        """Let them live, until the given call from now on."""
-        self._left, self._after, self._dead = kill, after, False
+    def live(
+        self, *, kill: int | None = None, after: bool = False, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Let them live, until the given call from now on; with `meanwhile`, that is done then and they live on."""
+        self._left, self._after, self._dead, self._meanwhile = kill, after, False, meanwhile
 
     def pull(self) -> bool:
         """Count a call; return whether its caller dies after it."""
@@ -180,11 +194,14 @@ class Switch:
             strikes = self._left == 0
             if self._left is not None:
                 self._left -= 1
-            if strikes:
+            if strikes and self._meanwhile is None:
                 self._dead = True
                 if not self._after:
                     raise Killed
-            return strikes
+                return True
+        if strikes and self._meanwhile is not None:
+            self._meanwhile()
+        return False
 
 
 class Mortal:
@@ -287,6 +304,16 @@ class Player:
 
     # Steps
 
+    def _fill(self, step: Step) -> None:
+        """Let a container be there before Darkroom: some of all paths."""
+        chance = random.Random(step.number)
+        for path in chance.sample(sorted(PATHS), chance.randrange(8, len(PATHS))):
+            self._write(Step("write", path, chance.randrange(5)))
+
+    def _fill_and_tell(self, step: Step) -> None:
+        self._fill(step)
+        self._alive(lambda intake: intake.reconcile(now=NOW))
+
     def _write(self, step: Step) -> None:
         contents = PATHS[step.path]
         self.training.write(step.path, contents[step.number % len(contents)])
@@ -336,7 +363,9 @@ class Player:
         self._watch.step = 0
 
     def _mortal(self, step: Step, act: Callable[[Intake], object]) -> None:
-        self._switch.live(kill=step.kill, after=step.after)
+        stall = step.stall
+        meanwhile = None if stall is None else lambda: self._meanwhile(stall)
+        self._switch.live(kill=step.kill, after=step.after, meanwhile=meanwhile)
         try:
             act(self._intake())
         except Killed:
@@ -344,6 +373,14 @@ class Player:
             self._time_out()
         finally:
             self._switch.live()
+
+    def _meanwhile(self, step: Step) -> None:
+        self._time_out()
+        own, self._switch = self._switch, Switch()
+        try:
+            self.play([step])
+        finally:
+            self._switch = own
 
     def _alive(self, act: Callable[[Intake], object]) -> None:
         self._time_out()
