@@ -6,7 +6,7 @@ out of time, or is killed, is gone on with by the next. Applying a batch twice c
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import batched, islice
 from typing import Final, Literal
 
@@ -128,21 +128,26 @@ class Imports:
         finally:
             lease.release()
 
-    def retry_missing(self) -> None:
+    def retry_missing(self, *, quiet_since: datetime) -> None:
         """Apply again what named pictures that were not there, or not by their path, where pictures have come or gone.
+
+        Args:
+            quiet_since: Datasets that changed after this are left alone: more may be coming.
 
         Raises:
             DarkroomError: The first failure, after all datasets had their turn.
         """
-        for_each(self._registry.datasets(), self._retry)
+        for_each(self._registry.datasets(), lambda dataset: self._retry(dataset, quiet_since))
 
-    def _retry(self, dataset: str) -> None:
+    def _retry(self, dataset: str, quiet_since: datetime) -> None:
         files = self.of(dataset).items()
         waiting = {path: file for path, file in files if file.state == "applied" and (file.missing or file.loose)}
-        changes = self._changes(dataset) if waiting else 0
-        again = {path: ImportedFile(etag=file.etag) for path, file in waiting.items() if file.changes != changes}
-        if again:
-            self._update(dataset, again)
+        live = CocoFile(self._training, dataset).read() if waiting else None
+        if live is not None and live.last_modified <= quiet_since:
+            changes = live.head.info.changes
+            again = {path: ImportedFile(etag=file.etag) for path, file in waiting.items() if file.changes != changes}
+            if again:
+                self._update(dataset, again)
 
     def _apply_all(self, dataset: str, lease: Lease, give_up_at: float) -> None:
         for path, file in self.of(dataset).items():

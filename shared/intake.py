@@ -1,11 +1,14 @@
 """What the triggers call: a path that was written or deleted goes to whoever keeps it, and timers catch the rest."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from shared import layout
 from shared.dataset import Datasets
 from shared.imports import Imports
 from shared.reconcile import Pass, Reconciliation
+
+QUIET: Final = timedelta(minutes=1)  # without a change, before imports are matched with pictures that came later
 
 
 class Intake:
@@ -53,6 +56,7 @@ class Intake:
             self.datasets.fold()
         finally:
             try:
+                self.imports.retry_missing(quiet_since=now - QUIET)
                 self.imports.run()
             finally:
                 self.reconciliation.resume(now=now)
@@ -67,6 +71,6 @@ class Intake:
             return self.reconciliation.run(now=now)
         finally:
             try:
-                self.imports.retry_missing()
+                self.imports.retry_missing(quiet_since=now)
             finally:
                 self.imports.run()
