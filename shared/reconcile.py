@@ -5,6 +5,7 @@ is also how a container that was there before Darkroom is taken in: a pass that 
 how far it came, and `resume` goes on there. On datasets that agree nothing is written.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ LONGEST_RESUMED: Final = timedelta(minutes=1)  # beside what else that timer doe
 FOLDED_AT_ONCE: Final = 256
 PAGE: Final = 5000
 END: Final = "\U0010ffff"
+
+_log = logging.getLogger("darkroom.reconcile")
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +153,12 @@ class Reconciliation:
                 lease.renew()
             if not lease.renew() or self._clock() >= give_up_at:
                 break
+        if state.drift or not state.done:
+            _log.info(
+                "'%s': %d blobs compared, %d missing, %d changed, %d vanished%s",
+                *(folder, state.compared, state.missing, state.changed, state.vanished),
+                "" if state.done else f"; goes on after '{state.after}'",
+            )
         worth_telling = state.drift or not state.done or (kept is not None and not kept.done)
         if worth_telling and layout.is_dataset_name(folder):
             try_write_document(self._blobs, _path(folder), state, over=etag)
