@@ -184,7 +184,8 @@ class Imports:
         )
         position = begun.position
         for batch in batched(islice(claims, position, None), self._batch, strict=False):
-            if self._clock() >= give_up_at or not lease.renew():
+            started = position > begun.position  # one batch at least: reading the file may have taken all the time
+            if (started and self._clock() >= give_up_at) or not lease.renew():
                 pending = msgspec.structs.replace(begun, position=position, pictures=len(matches.found))
                 self._update(dataset, {path: pending}, over=file)
                 return

@@ -56,8 +56,7 @@ class Intake:
             self.datasets.fold()
         finally:
             try:
-                self.imports.retry_missing(quiet_since=now - QUIET)
-                self.imports.run()
+                self._import(quiet_since=now - QUIET)
             finally:
                 self.reconciliation.resume(now=now)
 
@@ -70,7 +69,10 @@ class Intake:
         try:
             return self.reconciliation.run(now=now)
         finally:
-            try:
-                self.imports.retry_missing(quiet_since=now)
-            finally:
-                self.imports.run()
+            self._import(quiet_since=now)
+
+    def _import(self, *, quiet_since: datetime) -> None:
+        try:
+            self.imports.retry_missing(quiet_since=quiet_since)
+        finally:
+            self.imports.run()
