@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
 from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
@@ -282,8 +283,8 @@ class AzureContainer:
         return AzureLease(client, self._what(path))
 
     def url(self, path: str) -> str:
-        """Return the blob's URL."""
-        return self._blob(path).url
+        """Return the blob's URL, as a client of the blob has it: making one takes 0.3 ms, a file has a million."""
+        return f"{self._client.url}/{quote(path, safe='~/')}"
 
     def read_signature(self, *, now: datetime, until: datetime) -> str | None:
         """Sign with the account's key, or with a user delegation key under managed identity."""
