@@ -28,7 +28,11 @@ def main(arguments: Sequence[str], *, opener: Opener | None = None) -> int:
         opener: Opens storage; None to look where the command line says.
     """
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(arguments)
 
     def opened(target: Target) -> Storage:
         return open_storage(target.container, connection=args.connection, home=args.data)

@@ -146,7 +146,7 @@ class YoloWriter:
         self._lists.close()
         train, val = ("train.txt", "test.txt") if self._sides else ("images", "images")
         write_file(self._folder / "classes.txt", write_class_list(self._labels))
-        where = f"path: .\ntrain: {train}\nval: {val}\n".encode()
+        where = f"train: {train}\nval: {val}\n".encode()  # relative to the file, as there is no `path`
         write_file(self._folder / "data.yaml", where + write_data_yaml(self._labels))
 
 

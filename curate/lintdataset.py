@@ -1,6 +1,7 @@
 """`lint CONTAINER/DATASET`: a full look at a dataset in storage, whatever its size; the engine is not needed."""
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,18 +42,19 @@ def lint_dataset(args: argparse.Namespace, open_target: Callable[[Target], Stora
     assessment, survey = _look(assessor, storage, target, now)
     imports = Imports(training=storage.training, registry=storage.registry).of(target.dataset)
     findings = _findings(assessment, survey, imports)
+    missing = _missing_now(assessment, imports)
     hidden = (survey.finding_count - len(survey.findings)) if survey else 0
     hidden += sum(file.finding_count - len(file.findings) for file in imports.values())
     tallies = tallies_of(assessment.live.head) if assessment.live else {}
     labels = [_label(assessment, label, stock, tallies.get(label)) for label, stock in assessment.labels.items()]
-    _say(target, assessment, labels, imports)
+    _say(target, assessment, labels, imports, missing)
     say_findings(findings)
     if hidden:
         say(f"and {hidden:,} more. Mend the ones above first.")
     count = len(findings) + hidden
     say(f"{counted(count, 'finding')}")
     if args.json:
-        facts = _facts(target, assessment, labels, imports)
+        facts = _facts(target, assessment, labels, imports, missing)
         say_object({**facts, "findingCount": count, "findings": as_values(findings)})
     return int(bool(count))
 
@@ -132,7 +134,11 @@ def _label(assessment: Assessment, label: str, stock: LabelStock, tally: Tally |
 
 
 def _say(
-    target: Target, assessment: Assessment, labels: list[dict[str, Any]], imports: Mapping[str, ImportedFile]
+    target: Target,
+    assessment: Assessment,
+    labels: list[dict[str, Any]],
+    imports: Mapping[str, ImportedFile],
+    missing: Mapping[str, int],
 ) -> None:
     pictures = assessment.live.head.info.totals.pictures if assessment.live else 0
     say(f"{target}: {assessment.kind or 'kind not clear'}, {counted(pictures, 'picture')}")
@@ -147,12 +153,28 @@ def _say(
         for text in row["advice"]:
             say(f"advice: {text}")
     for path, file in sorted(imports.items()):
-        missing = f", {file.missing:,} of them not there yet" if file.missing else ""
-        say(f"{path}: {file.state}, {counted(file.pictures, 'picture')}{missing}")
+        say(f"{path}: {file.state}, {counted(file.pictures, 'picture')}{_missing(missing[path])}")
+
+
+def _missing(count: int) -> str:
+    return f", {count:,} of them not there" if count else ""
+
+
+def _missing_now(assessment: Assessment, imports: Mapping[str, ImportedFile]) -> Counter[str]:
+    """Count the pictures that each imported file names and that are not there; the file's own count may be old."""
+    missing: Counter[str] = Counter()
+    if assessment.live is not None and any(file.missing for file in imports.values()):
+        for records in assessment.live.records():
+            missing.update(claim.source for claim in records.claims if claim.source and claim.note)
+    return missing
 
 
 def _facts(
-    target: Target, assessment: Assessment, labels: list[dict[str, Any]], imports: Mapping[str, ImportedFile]
+    target: Target,
+    assessment: Assessment,
+    labels: list[dict[str, Any]],
+    imports: Mapping[str, ImportedFile],
+    missing: Mapping[str, int],
 ) -> dict[str, Any]:
     totals = assessment.live.head.info.totals if assessment.live else None
     return {
@@ -161,7 +183,7 @@ def _facts(
         "pictures": totals.pictures if totals else 0,
         "labels": labels,
         "imports": [
-            {"path": path, "state": file.state, "pictures": file.pictures, "missing": file.missing}
+            {"path": path, "state": file.state, "pictures": file.pictures, "missing": missing[path]}
             for path, file in sorted(imports.items())
         ],
     }

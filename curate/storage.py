@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate.errors import CurateError, UsageError
-from shared.errors import BlobNotFoundError
+from shared.errors import BlobNotFoundError, StorageError
 from shared.layout import is_dataset_name
 from shared.storage import BlobContainer
 from shared.storage.azure import Account, AzureContainer
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+_REFUSALS: Final = (401, 403)
 HOME: Final = ROOT / ".darkroom"
 """Where `./darkroom up` keeps its data unless told otherwise."""
 
@@ -124,5 +125,9 @@ def _require(container: BlobContainer) -> None:
         raise CurateError(
             f"there is no container '{container.name}'. Check the name before the slash, or make the container"
         ) from error
+    except StorageError as error:
+        if getattr(error.__cause__, "status_code", None) in _REFUSALS:
+            raise CurateError("storage refuses the key: check AccountName and AccountKey of the connection") from error
+        raise
     except ValueError as error:  # what the client library raises on a key that is not base64, or an impossible name
         raise CurateError(f"container '{container.name}' cannot be reached: check the name and the key") from error
