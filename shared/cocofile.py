@@ -67,7 +67,7 @@ class CocoFile:
                 if tries == MOST_TRIES:
                     raise
 
-    def _try(self, change: Change) -> bool:
+    def _try(self, change: Change, *, whole: bool = False) -> bool:
         """Apply a change to the file as it is now; return whether that changed it.
 
         Raises:
@@ -75,12 +75,18 @@ class CocoFile:
         """
         live = self.read()
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            rewrite = Rewrite(live, pool, stage=self._stage, url_of=self._training.url, sizes=self._sizes)
+            rewrite = Rewrite(live, pool, stage=self._stage, url_of=self._training.url, sizes=self._sizes, whole=whole)
             block_ids = rewrite.apply(change)
         if block_ids is None:
             return False
         etag = live.etag if live else None
-        self._training.commit_blocks(self._path, block_ids, if_match=etag, create_only=etag is None)
+        try:
+            self._training.commit_blocks(self._path, block_ids, if_match=etag, create_only=etag is None)
+        except BlobChangedError:
+            now = self._training.properties(self._path)
+            if whole or now is None or now.etag != etag:
+                raise
+            return self._try(change, whole=True)  # nobody was faster: it was put back from a backup, without its blocks
         return True
 
     def _stage(self, block: StagedBlock) -> None:

@@ -51,6 +51,7 @@ class Rewrite:
         stage: Callable[[StagedBlock], None],
         url_of: Callable[[str], str],
         sizes: LeafSizes,
+        whole: bool = False,
     ) -> None:
         """Take what it works on.
 
@@ -60,6 +61,7 @@ class Rewrite:
             stage: Uploads a block.
             url_of: Gives a path's absolute URL.
             sizes: How large leaves are to be.
+            whole: Stage every block: the blob is a copy that somebody put there, and has none that could be kept.
         """
         self._pool = pool
         self._live = live
@@ -67,6 +69,7 @@ class Rewrite:
         self._leaves = self._head.info.leaves or (Leaf(""),)
         self._lows = [leaf.low for leaf in self._leaves]
         self._stage_block = stage
+        self._whole = whole
         info = self._head.info
         self._ledger = Ledger(
             next_ids=info.next_ids,
@@ -105,7 +108,7 @@ class Rewrite:
             categories=self._ledger.categories,
         )
         encoded = blocks.encode_head(head)
-        for block in (encoded, *(() if self._live else JOINTS)):
+        for block in (encoded, *(() if self._live and not self._whole else JOINTS)):
             self._stage(block)
         while self._staging:
             self._staging.popleft().result()
@@ -152,7 +155,7 @@ class Rewrite:
         for section, block in enumerate(encoded):
             if block is not None:
                 self._has_begun[section] = True
-                if block.block not in before.blocks:
+                if self._whole or block.block not in before.blocks:
                     self._stage(block)
         if any(encoded):
             yield _leaf(low, [block.block if block else None for block in encoded])
@@ -164,7 +167,7 @@ class Rewrite:
             if block is None:
                 continue
             begins, self._has_begun[section] = not self._has_begun[section], True
-            if begins != (self._began[section] == number):
+            if self._whole or begins != (self._began[section] == number):
                 data = self._live.read_blocks(section, number, number) if self._live else b""
                 encoded = blocks.block_of((b" " if begins else b",") + data[1:])
                 self._stage(encoded)

@@ -140,7 +140,8 @@ def _check_counts(document: Mapping[str, Any]) -> None:
         if not annotations and image.get("labelled_by"):
             sort = "bare"
         totals.update({"pictures": 1, sort: 1, "notes": int(bool(image.get("note")))})
-        side = "test" if int(image["sha256"][:8], 16) % 5 == 0 else "train"
+        can_be_tested = min(image["width"], image["height"]) >= 50
+        side = "test" if can_be_tested and int(image["sha256"][:8], 16) % 5 == 0 else "train"
         light, size = image.get("light", 0), round(8 * math.log2(image["width"] * image["height"]))
         aspect = round(64 * math.log2(image["width"] / image["height"]))
         for category in {annotation["category_id"] for annotation in annotations}:

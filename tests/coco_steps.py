@@ -55,7 +55,10 @@ def _coco(labels: Sequence[str], images: Mapping[str, Sequence[tuple[int, list[f
     return json.dumps(document).encode()
 
 
-PICTURES = (*(_picture(shade, (12, 12)) for shade in (0, 90, 180)), _picture(40, (24, 12)), b"broken")
+PICTURES = (
+    *(_picture(shade, size) for shade, size in ((0, (12, 12)), (21, (60, 60)), (34, (60, 60)), (55, (120, 60)))),
+    b"broken",
+)
 SIDE_CARS = {
     "xml": (
         _voc((12, 12), ("nut", 3, 3, 9, 9)),
