@@ -45,6 +45,9 @@ def main(arguments: Sequence[str], *, opener: Opener | None = None) -> int:
     except BrokenPipeError:  # whoever reads us has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a folder that cannot be listed, a disk that is full
+        sys.stderr.write(f"darkroom dataset {args.verb}: {error.filename or 'a file'}: {error.strerror or error}\n")
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def test_a_list_of_classes_is_checked(tmp_path: Path, capsys: pytest.CaptureFixt
         (["lint", "{}"], 2, "is a folder; lint takes a file"),
         (["lint", "{}/a.doc"], 1, "no file of labels by its name"),
         (["lint", "{}/a.doc", "--fix"], 2, "only COCO files"),
+        (["lint", "{}/sound.json", "--fix", "{}/none/out.json"], 1, "No such file or directory"),
         (["lint", "training/parts", "--fix"], 2, "--fix is for files"),
         (["import", "{}", "training"], 2, "is not CONTAINER/DATASET"),
         (["import", "{}/none", "training/parts"], 1, "where is storage?"),
@@ -137,6 +139,7 @@ def test_a_command_that_cannot_be_carried_out_says_so_in_one_line(
 ) -> None:
     monkeypatch.delenv("TRAINING_STORAGE", raising=False)
     written(tmp_path, "a.doc", b"text")
+    written(tmp_path, "sound.json", SOUND)
     data = tmp_path / "home"
     assert run(*(one.format(tmp_path) for one in arguments), "--data", data) == status
     error = capsys.readouterr().err
@@ -182,8 +185,6 @@ def test_a_running_ups_connection_is_used(tmp_path: Path) -> None:
 
 
 def test_files_are_checked_without_loading_what_only_storage_needs(tmp_path: Path) -> None:
-    import subprocess
-
     file = written(tmp_path, "a.json", SOUND)
     code = (
         "import sys; from curate.cli import main; status = main(['lint', sys.argv[1]]); "
