@@ -16,6 +16,8 @@ BOUNDS: Final[dict[str, tuple[Literal[">=", "<=", ">"], float]]] = {
     "snapshot_seconds_1m": ("<=", 60),
     "snapshot_rss_mb_1m": ("<=", 300),
     "intake_speedup": (">=", 3),
+    "decode_speedup_json": (">", 1),
+    "decode_speedup_pycocotools": (">", 1),
 }
 
 

@@ -59,7 +59,7 @@ class Metered(AzureContainer):
     def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
         """Read a range."""
         found = super().read_range(path, start, size, if_match=if_match)
-        self._note("read", lambda: AzureContainer.read_range(self, path, start, size), read=len(found.data))
+        self._note("read", lambda: self._read_again(path, start, size, if_match), read=len(found.data))
         return found
 
     def stage_block(self, path: str, block_id: str, data: bytes) -> None:
@@ -75,6 +75,11 @@ class Metered(AzureContainer):
         body = _LISTED_BYTES * len(block_ids)
         self._note("commit", lambda: AzureContainer.commit_blocks(self, path, block_ids), written=body)
         return etag
+
+    def _read_again(self, path: str, start: int, size: int, if_match: str | None) -> bytes:
+        if if_match is None:
+            return AzureContainer.read_range(self, path, start, size).data
+        return self._blob(path).download_blob(start, size).readall()  # its version is gone
 
     def _note(self, call: str, again: Callable[[], object], *, read: int = 0, written: int = 0) -> None:
         with self._counting:
