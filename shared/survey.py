@@ -146,9 +146,10 @@ class _Findings:
     def listed(self) -> tuple[PathFinding, ...]:
         found = list(self._found)
         for number in self._conflicts:
-            path, _ = self._wanted[number]
+            path, own = self._wanted[number]
             other, labels = self._wanted[self._stock.conflicts[number]]
-            what = f"which is labelled {', '.join(labels)}" if labels else "which has other boxes"
+            differs = f"which is labelled {', '.join(labels)}" if labels else "which has no label"
+            what = "which has other boxes" if labels == own else differs
             found.append(
                 PathFinding(
                     path,

@@ -280,9 +280,13 @@ class Player:
         for step in steps:
             getattr(self, f"_{step.what}")(step)
 
-    def settle(self) -> None:
-        """Let time pass: what timed out comes back, and timers run until there is nothing left to do."""
-        for _ in range(4):
+    def settle(self, rounds: int = 3) -> None:
+        """Let time pass: what timed out comes back, and timers run until there is nothing left to do.
+
+        The first round finds what no event told, the second looks for pictures that imports named by a part of their
+        path, and the third does so once more where the second labelled some.
+        """
+        for _ in range(rounds):
             self._alive(lambda intake: intake.reconcile(now=NOW))
 
     def stored(self) -> dict[str, Stored]:
@@ -336,9 +340,11 @@ class Player:
         self._mortal(step, lambda intake: intake.notice(step.path))
 
     def _label(self, step: Step) -> None:
-        if step.path in self.training.blobs:
-            label = [None, "nut", "bolt", "gear", "washer"][step.number]
-            self.training.set_metadata(step.path, {"label": label} if label else {})
+        self._set_label(step.path, [None, "nut", "bolt", "gear", "washer"][step.number])
+
+    def _set_label(self, path: str, label: str | None) -> None:
+        if path in self.training.blobs:
+            self.training.set_metadata(path, {"label": label} if label else {})
 
     def _hint(self, step: Step) -> None:
         self.queue.send(encode_change(ChangeRecord(path=step.path)))
