@@ -107,6 +107,9 @@ def _write(training: BlobContainer, upload: Upload, *, over: bool) -> None:
     try:
         training.write(upload.path, data, create_only=not over, content_type=upload.content_type)
     except BlobChangedError as error:
+        found = training.properties(upload.path)
+        if found is not None and _is_same(training, found, upload):  # of an import that was killed just now
+            return
         raise CurateError(f"'{upload.path}' was uploaded by somebody else at the same time. Import again") from error
 
 

@@ -189,6 +189,17 @@ def test_an_import_that_was_killed_goes_on_where_it_stood(
     assert world.state() == state
 
 
+@pytest.mark.parametrize(("theirs", "status"), [(draw(0, size=(120, 90)), 0), (draw(9), 1)], ids=["same", "other"])
+def test_what_somebody_else_uploads_meanwhile_stays(world: World, tmp_path: Path, theirs: bytes, status: int) -> None:
+    def overtake(path: str) -> None:
+        world.before_writes(lambda _: None)
+        world.training.write(path, theirs)
+
+    world.before_writes(overtake)
+    assert run(world, "import", files(tmp_path, pictures(["nut/a.jpg"])), "training/parts") == status
+    assert world.training.read("parts/images/nut/a.jpg").data == theirs
+
+
 def test_a_blob_of_the_same_name_and_other_content_stands_in_the_way_until_it_is_to_be_replaced(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

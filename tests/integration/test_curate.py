@@ -85,7 +85,8 @@ def test_an_import_that_is_killed_is_gone_on_with(  # type: ignore[no-untyped-de
     assert 20 < len(before) < 400
     assert run("import", source, target, "--json") == 0
     facts = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (facts["uploaded"], facts["skipped"]) == (400 - len(before), len(before))
+    assert facts["uploaded"] + facts["skipped"] == 400
+    assert facts["skipped"] >= len(before)  # what was under way when it was killed may have come since
     after = {blob.path: blob.etag for blob in training.list("parts/")}
     assert len(after) == 400
     assert before.items() <= after.items()
