@@ -163,6 +163,20 @@ def test_a_picture_and_what_lies_beside_it_meet_though_leaves_part_them(containe
     assert [path for path, by in labelled.items() if by == "side-car"] == [bare, f"{bare}.png"]
 
 
+def test_pictures_without_extension_find_side_cars_that_a_leaf_begins_with(file: CocoFile) -> None:
+    bare = [path.removesuffix(".png") for path in paths(range(60))]
+    claims = {f"{path}.xml": Claim(path=f"{path}.xml", etag="1", regions=(Region("gear"),)) for path in bare}
+    fold(file, paths(range(60)))
+    file.fold({path: Seen(etag="1", claim=claim) for path, claim in claims.items()})
+    assert {leaf.low.removesuffix(".") for leaf in read(file).head.info.leaves} & set(bare)
+    for path in bare:
+        file.fold({path: seen(path)})
+    file.fold({f"{path}.xml": None for path in bare[::2]})
+    live = read(file)
+    by = {image.file_name: image.labelled_by for records in live.records() for image in records.images}
+    assert by == {f"{path}{end}": ("folder", "side-car")[n % 2] for n, path in enumerate(bare) for end in ("", ".png")}
+
+
 def test_a_change_of_nothing_writes_nothing(container: Container, file: CocoFile) -> None:
     fold(file, paths(range(20)))
     before, _ = container.digest(), container.staged.clear()
