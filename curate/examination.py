@@ -1,7 +1,7 @@
 """Looks hard at what a file says of pictures: labels, boxes, sizes, what the dataset would teach. Pure."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,6 @@ from shared import limits
 from shared.coco import Annotation, Image
 from shared.formats import Finding, Labelling, Parsed, Region, Unit
 from shared.formats.boxes import fit_boxes
-from shared.formats.jsonarrays import find_array, pieces
 from shared.kinds import Kind, infer_kind, why_unclear
 from shared.tallies import Totals, sort_of
 
@@ -88,20 +87,16 @@ type Measured = Mapping[str, tuple[int, int] | str]
 ABSENT: Final = "is not among the pictures. Add it, or remove the record."
 
 
-def examine(parsed: Parsed, real: Measured, annotated: Container[str] = ()) -> Examined:
+def examine(parsed: Parsed, real: Measured) -> Examined:
     """Judge what a parser got out of a file.
 
     Args:
         parsed: That.
         real: The real sizes of pictures, as far as they were measured.
-        annotated: Records of pictures that have annotations, usable or not; see `annotated_in`.
     """
     findings = list(parsed.findings)
     pictures: dict[str, Picture] = {}
     for labelling in parsed.labellings:
-        if not labelling.regions and labelling.where in annotated:
-            findings.append(Finding(where=labelling.where, line=labelling.line, reason=_NOTHING_LEFT))
-            continue
         picture = _usable(labelling, real.get(labelling.where), findings)
         if picture is None:
             continue
@@ -134,17 +129,6 @@ class _Keys(msgspec.Struct, frozen=True):
 
 class _Reference(msgspec.Struct, frozen=True):
     image_id: int
-
-
-def annotated_in(data: bytes) -> frozenset[str]:
-    """Return the records of pictures that a COCO file has annotations for, whether they can be used or not."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        array = find_array(data, "annotations", msgspec.json.decode(data, type=_Keys).annotations)
-    except (msgspec.DecodeError, RecursionError):
-        return frozenset()
-    references = (value for piece in pieces(array, _Reference) for value in piece.values) if array else ()
-    return frozenset(f"image {value.image_id}" for value in references if isinstance(value, _Reference))
 
 
 def totals_of(each: Iterable[Sequence[Region]]) -> Totals:

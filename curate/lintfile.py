@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate.errors import CurateError, UsageError
-from curate.examination import ABSENT, Examined, Measured, annotated_in, examine
+from curate.examination import ABSENT, Examined, Measured, examine
 from curate.repair import repaired
 from curate.telling import Told, as_values, counted, say, say_findings, say_object, told_of
 from curate.tree import Tree, scan, size_of
@@ -113,7 +113,7 @@ def _examined(file: Path, data: bytes, pictures: Path | None) -> Examined:
     parsed = parse(file, data)
     if file.suffix.lower() == ".json":
         sizes = measure(parsed.labellings, scan(pictures)) if pictures else {}
-        return examine(parsed, sizes, annotated_in(data))
+        return examine(parsed, sizes)
     size = _size_beside(file, pictures or file.parent)
     return examine(parsed, {"": size} if size else {})
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from curate.errors import CurateError, UsageError
-from curate.examination import ABSENT, Measured, annotated_in, examine
+from curate.examination import ABSENT, Measured, examine
 from curate.layouts import WORDS, Layout, coco_among, pairs, place_of, recognise, refuse_splits
 from curate.lintfile import named, read
 from curate.plan import Look, Plan, Spoken, Upload, look_at, md5_of
@@ -208,7 +208,7 @@ def _put_coco(plan: Plan, source: _Source, file: Path) -> set[str]:
         raise CurateError(f"{file} names no picture that can be used. ./darkroom dataset lint {file} says why")
     local = _local_of(parsed.labellings, source.pictures_of(file), plan.dataset)
     looks = look_at(source.tree, local.values())
-    examined = examine(parsed, _measured(parsed.labellings, local, looks), annotated_in(data))
+    examined = examine(parsed, _measured(parsed.labellings, local, looks))
     plan.findings += told_of(file, examined.findings)
     target = f"{plan.dataset}/annotations/{_name_of(file, source.tree)}"
     upload = Upload(path=target, file=file, size=len(data), md5=md5_of(data))

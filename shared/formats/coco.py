@@ -47,6 +47,12 @@ class _Image(msgspec.Struct, frozen=True, gc=False):
     height: float | None = None
 
 
+class _Reference(msgspec.Struct, frozen=True, gc=False):
+    """As much of an annotation as says which image it is of."""
+
+    image_id: Id
+
+
 class _Category(msgspec.Struct, frozen=True, gc=False):
     id: Id
     name: str | Id
@@ -60,7 +66,7 @@ class _File(msgspec.Struct, frozen=True):
 
     def each[T](
         self, array: Array, type_: type[T], name: str, accept: Callable[[T, int], str | None], *, locate: bool = False
-    ) -> None:
+    ) -> int:
         """Hand each record to `accept`, which returns what is wrong with it; note that and what cannot be decoded.
 
         Args:
@@ -69,6 +75,9 @@ class _File(msgspec.Struct, frozen=True):
             name: What one is called in messages.
             accept: Takes a record and its line, which is 0 unless `locate`: looking it up costs more than decoding.
             locate: See above.
+
+        Returns:
+            How many cannot be decoded, up to where it gave up.
         """
         findings, lines, unreadable = self.findings, self.lines, 0
         for piece in pieces(array, type_):
@@ -87,7 +96,8 @@ class _File(msgspec.Struct, frozen=True):
             if unreadable > _GIVE_UP:
                 reason = f"more than {_GIVE_UP:,} records of '{name}' have another form; the rest of them was not read."
                 findings.give_up(f"{reason} Export the data set as COCO.")
-                return
+                break
+        return unreadable
 
 
 def parse_coco(data: bytes) -> Parsed:
@@ -96,10 +106,10 @@ def parse_coco(data: bytes) -> Parsed:
     Ids may begin anywhere, have gaps or be written as text. A picture is named by `file_name`, or else by the path of
     its URL. An ``absolute_url`` is preferred to a ``coco_url``, which Azure ML fills with ``AmlDatastore://``; only
     http and https are kept. An annotation without ``bbox`` labels the whole picture; a picture without annotations
-    shows nothing.
+    shows nothing, but one none of whose annotations can be used is left out: it would teach the wrong thing.
 
     Returns:
-        A labelling for each usable record of ``images``.
+        A labelling for each other usable record of ``images``.
     """
     start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     data = data[start:] if start else data
@@ -114,7 +124,7 @@ def parse_coco(data: bytes) -> Parsed:
     pictures = _pictures(file, images)
     reading = _annotations(file, annotations, Reading(pictures, labels))
     return Parsed(
-        labellings=tuple(_joined(pictures, reading)),
+        labellings=tuple(_joined(file, pictures, reading)),
         labels=tuple(dict.fromkeys(labels.values())),
         findings=file.findings.all(),
     )
@@ -192,23 +202,36 @@ def _pictures(file: _File, array: Array) -> dict[int, Labelling]:
 def _annotations(file: _File, array: Array, reading: Reading) -> Reading:
     """Read the annotations; once more, knowing the unit, when not all boxes speak for the same."""
     first = _File(file.lines, Findings())
-    first.each(array, Annotation, "annotation", reading.accept)
-    if not reading.is_mixed:
+    unreadable = first.each(array, Annotation, "annotation", reading.accept)
+    if reading.is_mixed:
+        file.findings.add(reading.verdict())
+        reading = reading.again(reading.unit)
+        file.each(array, Annotation, "annotation", reading.accept)
+    else:
         file.findings.extend(first.findings)
-        return reading
-    file.findings.add(reading.verdict())
-    again = reading.again(reading.unit)
-    file.each(array, Annotation, "annotation", again.accept)
-    return again
+    if unreadable:
+        for value in (value for piece in pieces(array, _Reference) for value in piece.values):
+            if isinstance(value, _Reference):
+                reading.note(value.image_id)
+    return reading
 
 
-def _joined(pictures: dict[int, Labelling], reading: Reading) -> list[Labelling]:
+def _joined(file: _File, pictures: dict[int, Labelling], reading: Reading) -> list[Labelling]:
     """Give each picture its regions."""
     unit: Unit = reading.unit
+    left_out = []
     for identity, labelling in pictures.items():
         regions = reading.regions.pop(identity, None)
-        if regions or unit != labelling.unit:
+        if regions is not None and not regions:
+            reason = (
+                "none of its annotations can be used, so it is left out: it would be taken to show nothing. Mend them."
+            )
+            file.findings.add(reason, where=labelling.where, line=labelling.line)
+            left_out.append(identity)
+        elif regions or unit != labelling.unit:
             pictures[identity] = msgspec.structs.replace(labelling, regions=tuple(regions or ()), unit=unit)
+    for identity in left_out:
+        del pictures[identity]
     return list(pictures.values())
 
 

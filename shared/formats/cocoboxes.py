@@ -29,7 +29,7 @@ class Reading:
     """What was read of a file's annotations so far.
 
     Attributes:
-        regions: Of each image id that has any.
+        regions: Of each image id that has annotations; empty when none of them can be used.
     """
 
     def __init__(self, pictures: Collection[int], labels: Mapping[int, str], decided: Unit | None = None) -> None:
@@ -80,12 +80,14 @@ class Reading:
         if image not in self._pictures:
             return f"image {image} is not among the usable 'images'. Add its record, or remove the annotation."
         if label is None:
+            self.note(image)
             return (
                 f"category {annotation.category_id} is not among the usable 'categories'. "
                 "Add its record, or remove the annotation."
             )
         region = self._region(label, annotation.bbox)
         if isinstance(region, str):
+            self.note(image)
             return region
         regions = self.regions.get(image)
         if regions is None:
@@ -95,6 +97,10 @@ class Reading:
         else:
             return f"image {image} has more than {MOST_REGIONS:,} annotations; this one was left out. Remove some."
         return "the id is used twice; both annotations are kept. Give each its own." if repeated else None
+
+    def note(self, image: int) -> None:
+        """Note that an image has an annotation, be it one that cannot be used."""
+        self.regions.setdefault(image, [])
 
     def _region(self, label: str, bbox: list[float] | None) -> Region | str:
         if not bbox:

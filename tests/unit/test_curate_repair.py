@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from curate.examination import Examined, annotated_in, examine
+from curate.examination import Examined, examine
 from curate.repair import repaired
 from shared.formats.coco import parse_coco
 
@@ -26,7 +26,7 @@ def examined(
     categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
     data = json.dumps({"images": images, "annotations": annotations, "categories": categories}, indent=1).encode()
     sizes = {where.replace("_", " "): size for where, size in real.items()}
-    return examine(parse_coco(data), sizes, annotated_in(data))
+    return examine(parse_coco(data), sizes)
 
 
 def reasons(found: Examined) -> str:
@@ -119,7 +119,7 @@ def test_a_repaired_classification_passes_the_official_check_with_sizes_that_wer
 def test_a_picture_whose_every_annotation_is_broken_is_not_taken_to_show_nothing() -> None:
     found = examined([image(1), image(2)], [note(1, 1, bbox=[1, 2, 3])])
     assert [picture.name for picture in found.pictures] == ["2.jpg"]
-    assert "image 1: none of its labels can be used" in reasons(found)
+    assert "image 1: none of its annotations can be used" in reasons(found)
 
 
 def test_sizes_that_nobody_knows_are_told_and_shares_are_kept_without() -> None:

@@ -150,9 +150,9 @@ def test_whether_boxes_are_pixels_or_shares_is_decided_once_a_file(
     boxes: list[list[float]], unit: str, kept: int, reported: int
 ) -> None:
     parsed = parse_coco(coco([image()], [note(n, bbox=box) for n, box in enumerate(boxes)]))
-    (labelling,) = parsed.labellings
-    assert (labelling.unit, len(labelling.regions)) == (unit, kept)
-    assert len(parsed.findings) == (reported + 1 if reported else 0)
+    is_read = bool(kept or not boxes)
+    assert [(said.unit, len(said.regions)) for said in parsed.labellings] == [(unit, kept)] * is_read
+    assert len(parsed.findings) == (reported + 1 if reported else 0) + (not is_read)
     if reported:
         assert "in one unit" in parsed.findings[0].reason
         assert parsed.findings[1].where.startswith("annotation ")
@@ -322,3 +322,10 @@ def test_what_is_written_is_read_again() -> None:
         write_coco([Exported(file_name="a.jpg", size=(640, 480), regions=regions)], ["nut", "bolt"])
     ).labellings
     assert fit_boxes(labelling, (640, 480)) == (regions, ())
+
+
+def test_a_picture_none_of_whose_annotations_can_be_used_is_not_said_to_show_nothing() -> None:
+    notes = [note(1, bbox=[1, 2, 3]), note(2, image_id=2, bbox=["x", 1, 2, 3]), note(3, image_id=3)]
+    parsed = parse_coco(coco([image(number) for number in (1, 2, 3, 4)], notes))
+    assert [(said.picture, len(said.regions)) for said in parsed.labellings] == [("3.jpg", 1), ("4.jpg", 0)]
+    assert [finding.where for finding in parsed.findings] == ["annotation 1", "annotation at 1", "image 1", "image 2"]
