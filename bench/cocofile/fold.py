@@ -128,7 +128,10 @@ def _repeat(container: Metered) -> float:
 
 
 def _memory(home: Home, container: str, kind: str) -> float:
-    return float(json.loads(home.probe("fold", container, kind, str(home.pictures)))["peak_mb"])
+    found = json.loads(home.probe("fold", container, kind, str(home.pictures)))
+    if not found["changed"]:
+        raise SystemExit(f"the {kind} fold changed nothing")
+    return float(found["peak_mb"])
 
 
 def _leaves(container: Metered) -> dict[str, int]:

@@ -145,6 +145,7 @@ class AzureContainer:
     def __init__(self, service: BlobServiceClient, name: str) -> None:
         self._service = service
         self._client: ContainerClient = service.get_container_client(name)
+        self._url = self._client.url
         self.name = name
 
     def _what(self, path: str) -> str:
@@ -317,7 +318,7 @@ class AzureContainer:
 
     def url(self, path: str) -> str:
         """Return the blob's URL, as a client of the blob has it: making one takes 0.3 ms, a file has a million."""
-        return f"{self._client.url}/{quote(path, safe='~/')}"
+        return f"{self._url}/{quote(path, safe='~/')}"
 
     def read_signature(self, *, now: datetime, until: datetime) -> str | None:
         """Sign with the account's key, or with a user delegation key under managed identity."""
