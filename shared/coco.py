@@ -84,6 +84,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         unit: What the boxes are measured in.
         size: The picture's width and height in pixels as the file states them, or None.
         numbered: Whether a class list gives the names (YOLO).
+        unusable: Whether the file was meant to label the picture, and nothing in it can be used.
         note: Why it reaches no picture, for people.
     """
 
@@ -94,6 +95,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: Unit = "share"
     size: tuple[int, int] | None = None
     numbered: bool = False
+    unusable: bool = False
     note: str = ""
 
 

@@ -17,7 +17,7 @@ from shared.blocks import LeafSizes
 from shared.coco import Seen
 from shared.cocofile import SIZES, CocoFile
 from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
-from shared.formats import Parsed
+from shared.formats import Labelling, Parsed
 from shared.formats.classlist import is_class_list, parse_class_list
 from shared.formats.coco import parse_coco
 from shared.look import claim_of
@@ -178,7 +178,8 @@ class Imports:
             return
         if begun.position == 0:
             begun = msgspec.structs.replace(begun, changes=self._changes(dataset))
-        matches = match_pictures(parsed.labellings, self._pictures(dataset), dataset)
+        said, unsaid = _said_in(parsed)
+        matches = match_pictures(said, self._pictures(dataset), dataset)
         claims = (
             claim_of(matches.found[picture], path=picture, etag=etag, source=path) for picture in sorted(matches.found)
         )
@@ -193,7 +194,7 @@ class Imports:
             position += len(batch)
         live.drop_imports(path, but=etag, kept=matches.found)
         done = msgspec.structs.replace(
-            _told(begun, parsed, [str(finding) for finding in matches.findings]),
+            _told(begun, parsed, [*unsaid, *(str(finding) for finding in matches.findings)]),
             position=position,
             pictures=len(matches.found),
             missing=matches.missing,
@@ -256,6 +257,19 @@ def _parse(path: str, data: bytes) -> Parsed:
     if is_class_list(path):
         return parse_class_list(data, path.rpartition("/")[2])
     return parse_coco(data)
+
+
+def _said_in(parsed: Parsed) -> tuple[list[Labelling], list[str]]:
+    """Return what a file says of pictures, and what to tell of those of which it says nothing.
+
+    In a file of boxes a picture without any shows nothing, which is worth knowing. In one of plain labels it was not
+    labelled yet (Custom Vision exports such, contract §7), and keeps the labels that it has from elsewhere.
+    """
+    if any(region.box for labelling in parsed.labellings for region in labelling.regions):
+        return list(parsed.labellings), []
+    said = [labelling for labelling in parsed.labellings if labelling.regions]
+    count = len(parsed.labellings) - len(said)
+    return said, [f"{count} of its pictures have no label; nothing is said of them. Label them."] if count else []
 
 
 def _told(file: ImportedFile, parsed: Parsed, more: list[str]) -> ImportedFile:

@@ -1,6 +1,7 @@
 """Decides which labels a picture has when several sources speak of it: side-car > metadata > import > folder.
 
-Pure. A source that loses, or that cannot be used, is told in the picture's note; nothing is guessed.
+Pure. A source that loses is told in the picture's note, and so is one that cannot be used. What was meant to have boxes
+gets boxes from a weaker source, or nothing: the folder of such a picture may be no label at all, such as ``train``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,9 @@ _WORDS: Final[Mapping[Source, str]] = {
 }
 
 
+type _Said = tuple[Source, tuple[Region, ...] | None]
+
+
 class Resolved(msgspec.Struct, frozen=True):
     """A picture's labels, who gave them, and what is odd about them."""
 
@@ -43,28 +47,35 @@ def resolve(
         class_lists: All class lists of the dataset.
     """
     notes: list[str] = []
-    said: list[tuple[Source, tuple[Region, ...]]] = []
+    said: list[_Said] = []
     for claim in sorted(side_cars, key=lambda c: c.path, reverse=True):  # .xml says more than .txt
-        said += _of_claim("side-car", claim, image, class_lists, notes)
+        said.append(("side-car", _regions(claim, image, class_lists, notes)))
     if image.metadata_labels:
         said.append(("metadata", tuple(Region(label) for label in image.metadata_labels)))
     for claim in sorted(imported, key=lambda c: c.source):
-        said += _of_claim("import", claim, image, class_lists, notes)
+        said.append(("import", _regions(claim, image, class_lists, notes)))
     where = parse_picture_path(image.file_name)
     if isinstance(where, PicturePath) and where.label:
         said.append(("folder", (Region(where.label),)))
     if not said:
         return Resolved((), "", " ".join(notes[:MOST_NOTES]))
-    by, regions = said[0]
-    notes += _disagreements(by, regions, said[1:])
-    return Resolved(regions, by, " ".join(notes[:MOST_NOTES]))
+    unusable = next((number for number, (_, regions) in enumerate(said) if regions is None), len(said))
+    usable = said[:unusable] or [entry for entry in said if any(region.box for region in entry[1] or ())]
+    if not usable:
+        return Resolved((), "", " ".join(notes[:MOST_NOTES]))
+    by, regions = usable[0]
+    notes += _disagreements(by, regions or (), usable[1:] + said[unusable:])
+    return Resolved(regions or (), by, " ".join(notes[:MOST_NOTES]))
 
 
-def _of_claim(
-    by: Source, claim: Claim, image: Image, class_lists: Sequence[ClassList], notes: list[str]
-) -> list[tuple[Source, tuple[Region, ...]]]:
-    """Return the claim's regions as shares of the picture, in a list; an empty list when none of them can be used."""
+def _regions(
+    claim: Claim, image: Image, class_lists: Sequence[ClassList], notes: list[str]
+) -> tuple[Region, ...] | None:
+    """Return the claim's regions as shares of the picture, or None when none of them can be used."""
     file = claim.source or claim.path
+    if claim.unusable:
+        notes.append(f"'{file}': nothing in it can be used. Correct it, or delete it.")
+        return None
     regions = claim.regions
     findings: list[Finding] = []
     if claim.numbered:
@@ -76,7 +87,7 @@ def _of_claim(
     if any(region.box for region in fitted):
         fitted = tuple(region for region in fitted if region.box)  # a picture has boxes, or labels, never both
     notes += [f"'{file}': {finding}" for finding in findings]
-    return [(by, fitted)] if fitted or not findings else []
+    return fitted if fitted or not findings else None
 
 
 def names_for(path: str, class_lists: Iterable[ClassList]) -> tuple[str, ...]:
@@ -93,14 +104,12 @@ def scope_of(class_list: ClassList) -> str:
     return f"{dataset}/images/" if rest.partition("/")[0] == "annotations" else f"{folder}/"
 
 
-def _disagreements(
-    by: Source, regions: tuple[Region, ...], others: Iterable[tuple[Source, tuple[Region, ...]]]
-) -> Iterable[str]:
+def _disagreements(by: Source, regions: tuple[Region, ...], others: Iterable[_Said]) -> Iterable[str]:
     """Tell of sources that speak of the same thing (boxes, or the whole picture) and say something else."""
     boxed = any(region.box for region in regions)
     own = {region.label for region in regions}
     for other, theirs in others:
-        labels = {region.label for region in theirs}
+        labels = {region.label for region in theirs or ()}
         if own and theirs and boxed == any(region.box for region in theirs) and labels != own:
             yield (
                 f"{_WORDS[other]} says {_listed(labels)}, {_WORDS[by]} says {_listed(own)}; {_WORDS[by]} holds. "

@@ -73,9 +73,11 @@ def _label_file(path: str, blob: Blob) -> Seen:
         reason = "a JSON file beside pictures is not read. Put COCO files into annotations/ of the dataset."
         return Seen(etag=etag, problem=reason)
     parsed = parse_voc(blob.data) if suffix == "xml" else parse_yolo(blob.data)
-    claim = (
-        claim_of(parsed.labellings[0], path=path, etag=etag, numbered=suffix == "txt") if parsed.labellings else None
-    )
+    claim = None
+    if parsed.labellings:
+        claim = claim_of(parsed.labellings[0], path=path, etag=etag, numbered=suffix == "txt")
+    elif suffix == "xml" or blob.data.lstrip()[:1].isdigit():  # other text, such as a caption, was not meant for us
+        claim = Claim(path=path, etag=etag, unusable=True)
     return Seen(etag=etag, claim=claim, problem=_problem(_findings(parsed)))
 
 

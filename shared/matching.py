@@ -1,13 +1,14 @@
 """Finds the pictures that an imported file speaks of: files name pictures by URL, by path, or by bare name. Pure.
 
-A name fits a picture when their last parts are equal; of several pictures the one that shares most parts is meant, and
-of several names the one that shares most parts with it. A name with ``{dataset}/images/`` in it is a whole path: it
-fits no other picture, whatever else is there by now. A Custom Vision export names pictures without extension, so there
-a name also fits with one (contract §7).
+A name fits a picture when one is the end of the other, below ``images/``: ``a.jpg`` fits ``nut/a.jpg``, and
+``project/a.jpg`` fits ``a.jpg``, but ``cats/a.jpg`` does not fit ``dogs/a.jpg``. Of several pictures the one that
+shares most parts is meant, and of several names the one that shares most parts with it. A name with
+``{dataset}/images/`` in it is a whole path: it fits no other picture, whatever else is there by now. A Custom Vision
+export names pictures without extension, so there a name also fits with one (contract §7).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -58,7 +59,7 @@ def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dat
     wanted: dict[str, list[_Best]] = defaultdict(list)
     entries = []
     for labelling in labellings:
-        names = tuple(parts for name in _names(labelling) if (parts := _parts(name)))
+        names = tuple(_names(labelling))
         entry = _Best(labelling, names, max((_whole(parts, dataset) for parts in names), default=0))
         entries.append(entry)
         for parts in names:
@@ -68,13 +69,15 @@ def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dat
                         others.append(entry)
     for path in pictures:
         parts = tuple(path.split("/"))
-        hits = [entry for count in (len(parts), 2) for key in _keys(parts, count) for entry in wanted.get(key, ())]
-        hits = hits or [entry for key in _keys(parts, 1) for entry in wanted.get(key, ())]
-        scores = [_score(entry, parts) for entry in hits]
-        most = max(scores, default=0)
-        for entry, score in zip(hits, scores, strict=True):
-            if score == most > 0:
-                entry.offer(path, score)
+        for counts in ((len(parts), 2), (1,)):
+            hits = (entry for count in counts for key in _keys(parts, count) for entry in wanted.get(key, ()))
+            scores = {entry: score for entry in hits if (score := _score(entry, parts))}
+            if scores:
+                most = max(scores.values())
+                for entry, score in scores.items():
+                    if score == most:
+                        entry.offer(path, score)
+                break
     return _outcome(entries, dataset)
 
 
@@ -121,9 +124,14 @@ def _outcome(entries: Iterable[_Best], dataset: str) -> Matches:
     return Matches(found, missing, loose, tuple(findings))
 
 
-def _names(labelling: Labelling) -> list[str]:
-    names = [unquote(urlsplit(labelling.url).path)] if labelling.url else []
-    return [*names, labelling.picture] if labelling.picture else names
+def _names(labelling: Labelling) -> Iterator[tuple[str, ...]]:
+    """Give each name that a file has for a picture, in parts; also what follows the last ``images`` in it."""
+    for name in (unquote(urlsplit(labelling.url).path) if labelling.url else "", labelling.picture):
+        parts = _parts(name)
+        if parts:
+            yield parts
+        if "images" in parts[:-1]:
+            yield parts[len(parts) - 1 - parts[-2::-1].index("images") :]
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -131,7 +139,10 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _shared(names: Sequence[str], parts: Sequence[str]) -> int:
-    """Weigh the equal parts at the end (see `_Best.score`); a last part without extension may lack the other's."""
+    """Weigh the equal parts at the end (see `_Best.score`); 0 when neither is the other's end.
+
+    A last part without extension may lack the other's.
+    """
     one, other = names[-1], parts[-1]
     bare = stem_of(one) == one or stem_of(other) == other
     if one != other and not (bare and stem_of(one) == stem_of(other)):
@@ -141,6 +152,8 @@ def _shared(names: Sequence[str], parts: Sequence[str]) -> int:
         if mine != theirs:
             break
         count += 1
+    if count < min(len(names), len(parts) - 2):
+        return 0
     return 2 * count + (one == other)
 
 

@@ -124,7 +124,7 @@ class Shelf:
         self._sources: dict[str, set[str]] = defaultdict(set)  # picture → imported files that name it
         for path, source in self._claims:
             self._index(path, source)
-        self._stems: dict[str, set[str]] | None = None  # stem → pictures; None when out of date
+        self._stems: dict[str, set[str]] | None = None  # stem → pictures; made when first asked for
         self._before: dict[str, tuple[Image, list[Annotation]] | None] = {}
         self._orphans: set[tuple[str, str]] = set()  # claims to ask again whether there is a picture
         self.touched = False
@@ -142,7 +142,8 @@ class Shelf:
         elif path in self._images:
             self._change(path)
             del self._images[path]
-            self._stems = None
+            if self._stems is not None:
+                self._stems[stem_of(path)].discard(path)
             self.touched = True
 
     def put_import(self, claim: Claim) -> None:
@@ -202,7 +203,7 @@ class Shelf:
             self._side_cars[stem_of(path)].add(path)
 
     def _pictures_of(self, stem: str) -> set[str]:
-        """Return the pictures of a stem, from an index that is made when first asked for after a change."""
+        """Return the pictures of a stem, from an index that is made when first asked for."""
         if self._stems is None:
             self._stems = defaultdict(set)
             for path in self._images:
@@ -268,7 +269,8 @@ class Shelf:
         if image != before:
             self._change(path)
             self._images[path] = image
-            self._stems = None
+            if self._stems is not None:
+                self._stems[stem_of(path)].add(path)
             self.touched = True
 
     def _labelled(self, image: Image) -> Image:

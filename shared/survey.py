@@ -127,7 +127,7 @@ class _Findings:
                 self._wanted[number] = (picture.image.file_name, picture.labels)
             if state == CONFLICT:
                 self._conflict(number)
-            elif state == MISFIT:
+            elif state == MISFIT and (picture.image.labelled_by or not picture.image.note):
                 self._add(picture.image.file_name, misfit(self._stock.kind, picture.image, picture.annotations) or "")
             if picture.image.note:
                 self._add(picture.image.file_name, picture.image.note)

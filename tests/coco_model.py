@@ -60,7 +60,7 @@ def expected(blobs: Mapping[str, Stored]) -> Expected:
     """Work out the file from all that lies in the container, at once."""
     found = Expected()
     sizes: dict[str, tuple[int, int]] = {}
-    side_cars: dict[str, _Saying] = {}
+    side_cars: dict[str, _Saying | None] = {}  # None: it was meant for a picture, and nothing in it can be used
     imported: dict[tuple[str, str], _Saying] = {}
     for path, blob in sorted(blobs.items()):
         name = path.rpartition("/")[2]
@@ -74,7 +74,7 @@ def expected(blobs: Mapping[str, Stored]) -> Expected:
             saying = _voc(blob.data) if name.endswith(".xml") else _yolo(blob.data)
             if saying is None:
                 found.problems[path] = blob.etag
-            else:
+            if saying is not None or name.endswith(".xml") or blob.data[:1].isdigit():
                 side_cars[path] = saying
         elif path.startswith(f"{DATASET}/images/"):
             size = _size(blob.data)
@@ -90,14 +90,23 @@ def expected(blobs: Mapping[str, Stored]) -> Expected:
     found.claims = {(path, ""): (blobs[path].etag, _stem(path) in stems) for path in side_cars}
     found.claims |= {(path, source): (blobs[source].etag, path in sizes) for path, source in imported}
     for path, size in sizes.items():
-        said = [("side-car", side_cars[p]) for p in sorted(side_cars, reverse=True) if _stem(p) == _stem(path)]
+        said: list[tuple[str, _Saying | None]] = [
+            ("side-car", side_cars[p]) for p in sorted(side_cars, reverse=True) if _stem(p) == _stem(path)
+        ]
         if (label := blobs[path].metadata) is not None:
             said.append(("metadata", _Saying(((label, None),))))
         said += [("import", imported[key]) for key in sorted(imported) if key[0] == path]
         if path.count("/") > 2:
             said.append(("folder", _Saying(((path.split("/")[2], None),))))
-        usable = ((by, regions) for by, s in said if (regions := _usable(s, path, size, found.lists)) is not None)
-        by, regions = next(usable, ("", []))
+        by, regions = "", list[Region]()
+        must_have_boxes = False
+        for source, saying in said:
+            usable = saying and _usable(saying, path, size, found.lists)
+            if usable is None:
+                must_have_boxes = True
+            elif not must_have_boxes or any(box for _, box in usable):
+                by, regions = source, usable
+                break
         found.pictures[path] = (blobs[path].etag, size, by, regions)
     return found
 
@@ -194,7 +203,10 @@ def _coco(data: bytes, pictures: Iterable[str]) -> dict[str, _Saying]:
     except ValueError:
         return {}
     labels = {category["id"]: category["name"] for category in document["categories"]}
-    names = [image["file_name"] for image in document["images"]]
+    annotated = {annotation["image_id"] for annotation in document["annotations"]}
+    boxed = any("bbox" in annotation for annotation in document["annotations"])
+    images = [image for image in document["images"] if boxed or image["id"] in annotated]
+    names = [image["file_name"] for image in images]
     whole = {number for number, name in enumerate(names) if name.startswith(f"{DATASET}/images/")}
     offers: dict[int, list[tuple[int, str]]] = {number: [] for number in range(len(names))}
     for path in pictures:
@@ -215,7 +227,7 @@ def _coco(data: bytes, pictures: Iterable[str]) -> dict[str, _Saying]:
             tuple(
                 (labels[a["category_id"]], tuple(a["bbox"]) if "bbox" in a else None)
                 for a in document["annotations"]
-                if a["image_id"] == document["images"][number]["id"]
+                if a["image_id"] == images[number]["id"]
             )
         )
         for path, number in meant.items()
@@ -223,8 +235,10 @@ def _coco(data: bytes, pictures: Iterable[str]) -> dict[str, _Saying]:
 
 
 def _common(name: str, path: str) -> int:
+    """Count the equal parts at the end, if one of the two is the other's end below ``images/``."""
     pairs = zip(reversed(name.split("/")), reversed(path.split("/")), strict=False)
-    return next((n for n, (one, other) in enumerate(pairs) if one != other), name.count("/") + 1)
+    shared = next((n for n, (one, other) in enumerate(pairs) if one != other), name.count("/") + 1)
+    return shared if shared >= min(name.count("/") + 1, path.count("/") - 1) else 0
 
 
 def said_by(document: Mapping[str, Any]) -> Expected:

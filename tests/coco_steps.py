@@ -80,7 +80,12 @@ IMPORTS = (
         {f"{DATASET}/images/nut/1.png": [(0, _BOX)], f"{DATASET}/images/3.png": [(1, _BOX2), (0, _BOX)]},
     ),
     _coco(
-        ["gear", "nut"], {f"{DATASET}/images/nut/1.png": [(0, _WHOLE)], f"{DATASET}/images/bolt/1.png": [(1, _WHOLE)]}
+        ["gear", "nut"],
+        {
+            f"{DATASET}/images/nut/1.png": [(0, _WHOLE)],
+            f"{DATASET}/images/bolt/1.png": [(1, _WHOLE)],
+            f"{DATASET}/images/3.png": [],
+        },
     ),
     _coco(
         ["gear", "nut"],

@@ -241,3 +241,19 @@ def test_a_file_may_come_before_any_picture(world: World) -> None:
     assert imported(world)["missing"] == 1
     drop(world, "1.jpg")
     assert said(world) == {"parts/images/1.jpg": ["nut"]}
+
+
+def test_a_picture_without_annotations_shows_nothing_only_in_a_file_of_boxes() -> None:
+    for box, labels in ((None, [("nut", None)]), ([0.25, 0.25, 0.5, 0.5], [])):
+        world = World()
+        for number in (1, 2):
+            world.drop(f"parts/images/nut/{number}.jpg", draw(number))
+        annotation = {"id": 1, "image_id": 1, "category_id": 1, **({"bbox": box} if box else {})}
+        images = [{"id": number, "file_name": f"nut/{number}.jpg"} for number in (1, 2)]
+        document = {"images": images, "annotations": [annotation], "categories": [{"id": 1, "name": "bolt"}]}
+        world.drop("parts/annotations/a.json", json.dumps(document).encode())
+        assert world.labels()["parts/images/nut/2.jpg"] == labels
+        told = [problem["reason"] for problem in world.status()["problems"] if "annotations" in problem["path"]]
+        assert told == (
+            ["1 of its pictures have no label; nothing is said of them. Label them."] if box is None else []
+        )

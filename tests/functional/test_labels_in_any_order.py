@@ -209,11 +209,11 @@ def test_boxes_and_a_folder_speak_of_different_things_and_do_not_disagree() -> N
     assert world.status()["problems"] == []
 
 
-def test_a_side_car_none_of_whose_boxes_fits_is_told_and_the_next_source_holds() -> None:
+def test_a_side_car_none_of_whose_boxes_fits_is_told_and_the_folder_does_not_hold() -> None:
     world = World()
     world.drop(PICTURE, picture())
     world.drop(VOC, voc("bolt", size=(400, 40)))
-    assert labels(world) == [("nut", None)]
+    assert labels(world) == []
     assert "which is another shape" in world.status()["problems"][0]["reason"]
     world.drop(VOC, voc("bolt", (100, 10, 300, 30), size=(400, 40)))
     world.drop(PICTURE, draw(1, size=(100, 10), file_format="PNG"))
@@ -243,8 +243,11 @@ def test_a_broken_side_car_is_told_and_a_mended_one_holds() -> None:
     world = World()
     world.drop(PICTURE, picture())
     world.drop(VOC, b"<annotation>")
-    assert labels(world) == [("nut", None)]
-    assert world.status()["problems"][0]["path"] == VOC
+    assert labels(world) == []
+    assert [problem["path"] for problem in world.status()["problems"]] == [PICTURE, VOC]
+    world.drop(YOLO, b"a caption, which is none of ours")
+    assert labels(world) == []
+    world.remove(YOLO)
     world.drop(VOC, voc("bolt"))
     assert (labels(world), world.status()["problems"]) == ([("bolt", HALF)], [])
 

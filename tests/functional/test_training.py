@@ -11,9 +11,9 @@ import pytest
 import stamina
 
 from shared.errors import BlobChangedError, BrokenFileError
+from shared.pins import PinnedPictures
 from shared.registry import Version
 from shared.settings import Settings
-from shared.pins import PinnedPictures
 from shared.sides import side_of
 from tests.pictures import draw
 from tests.world import SETTINGS, Killed, World

@@ -80,11 +80,14 @@ def test_no_more_is_noted_than_people_read() -> None:
     assert resolve(image(), [], imports, []).note.count("Correct one of them.") == MOST_NOTES
 
 
-def test_boxes_none_of_which_fit_leave_the_word_to_the_next_source() -> None:
+def test_boxes_none_of_which_fit_leave_the_word_to_the_next_source_of_boxes() -> None:
     beyond = claim(Region("car", (0.9, 0.9, 0.9, 0.9)))
     found = resolve(image(), [beyond], [], [])
-    assert (found.by, found.regions) == ("folder", (Region("nut"),))
+    assert (found.by, found.regions) == ("", ())
     assert "'parts/images/nut/1.xml'" in found.note
+    for region in (Region("van"), Region("van", BOX)):
+        found = resolve(image(), [beyond], [claim(region, source="parts/annotations/a.json")], [])
+        assert (found.by, found.regions) == (("import", (region,)) if region.box else ("", ()))
     mixed = claim(Region("car", (0.9, 0.9, 0.9, 0.9)), Region("car", BOX))
     found = resolve(image(), [mixed], [], [])
     assert (found.by, found.regions) == ("side-car", (Region("car", BOX),))
@@ -135,8 +138,8 @@ def test_a_class_list_holds_below_its_folder() -> None:
     ]
 
 
-def test_numbers_without_a_name_leave_the_word_to_the_next_source() -> None:
+def test_numbers_without_a_name_wait_for_it_and_the_folder_does_not_hold() -> None:
     numbered = claim(Region("0", BOX), path="parts/images/nut/1.txt", numbered=True)
-    assert resolve(image(), [numbered], [], []).by == "folder"
+    assert resolve(image(), [numbered], [], []).by == ""
     assert "no list of names" in resolve(image(), [numbered], [], []).note
     assert resolve(image(), [numbered], [], LISTS).regions == (Region("folder", BOX),)

@@ -22,7 +22,6 @@ def match(*names: str, pictures: list[str] = PICTURES, urls: tuple[str, ...] = (
         ("./nut/1.jpg", "parts/images/nut/1.jpg"),
         ("elsewhere\\nut\\1.jpg", "parts/images/nut/1.jpg"),
         ("2.png", "parts/images/nut/2.png"),
-        ("export/2.png", "parts/images/nut/2.png"),
         ("2", "parts/images/nut/2.png"),
         ("3.jpg", "parts/images/raw/3"),
     ],
@@ -49,6 +48,17 @@ def test_a_url_is_unquoted_and_its_query_is_none_of_its_name() -> None:
 def test_a_picture_that_is_not_there_is_expected_at_the_likeliest_path(name: str, path: str) -> None:
     found = match(name)
     assert (list(found.found), found.missing) == ([path], 1)
+
+
+def test_a_name_in_another_folder_fits_no_picture() -> None:
+    found = match("export/2.png")
+    assert (list(found.found), found.missing) == (["parts/images/export/2.png"], 1)
+
+
+def test_what_follows_images_in_a_url_is_a_name_too() -> None:
+    pictures = ["parts/images/nut/7f3a.jpg", "parts/images/7f3b"]
+    urls = tuple(f"https://x/container/project_1/images/{name}" for name in ("7f3a", "7f3b"))
+    assert list(match(urls=urls, pictures=pictures).found) == pictures
 
 
 def test_a_whole_path_fits_no_other_picture() -> None:

@@ -197,13 +197,13 @@ def test_two_imports_of_one_picture_are_kept_apart(file: File) -> None:
 def test_a_class_list_names_numbers_again_below_its_folder(file: File) -> None:
     names = Seen(etag="c", names=("gear",))
     file.fold({at("a.png"): picture("1"), at("a.txt"): side_car(at("a.txt"), "0", numbered=True)})
-    assert file.labels(at("a.png")) == ["nut"]
+    assert file.labels(at("a.png")) == []
     file.fold({"parts/images/classes.txt": names})
     assert file.labels(at("a.png")) == ["gear"]
     file.fold({"parts/images/classes.txt": msgspec.structs.replace(names, etag="d")})
     assert (file.touched, file.ledger.class_lists["parts/images/classes.txt"].etag) == (False, "d")
     file.fold({"parts/images/classes.txt": None})
-    assert file.labels(at("a.png")) == ["nut"]
+    assert file.labels(at("a.png")) == []
 
 
 @pytest.mark.parametrize(
