@@ -141,13 +141,18 @@ class Imports:
 
     def _retry(self, dataset: str, quiet_since: datetime) -> None:
         files = self.of(dataset).items()
-        waiting = {path: file for path, file in files if file.state == "applied" and (file.missing or file.loose)}
-        live = CocoFile(self._training, dataset).read() if waiting else None
-        if live is not None and live.last_modified <= quiet_since:
-            changes = live.head.info.changes
-            again = {path: ImportedFile(etag=file.etag) for path, file in waiting.items() if file.changes != changes}
-            if again:
-                self._update(dataset, again)
+        applied = {path: file for path, file in files if file.state == "applied" and not is_class_list(path)}
+        live = CocoFile(self._training, dataset).read() if applied else None
+        if live is None or live.last_modified > quiet_since:
+            return
+        orphans, changes = live.head.info.totals.orphans, live.head.info.changes
+        again = {
+            path: ImportedFile(etag=file.etag)
+            for path, file in applied.items()
+            if file.changes != changes and (file.missing or file.loose or orphans)
+        }
+        if again:
+            self._update(dataset, again)
 
     def _apply_all(self, dataset: str, lease: Lease, give_up_at: float) -> None:
         for path, file in self.of(dataset).items():

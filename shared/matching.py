@@ -1,9 +1,9 @@
 """Finds the pictures that an imported file speaks of: files name pictures by URL, by path, or by bare name. Pure.
 
-A name fits a picture when one is the end of the other, below ``images/``: ``a.jpg`` fits ``nut/a.jpg``, and
-``project/a.jpg`` fits ``a.jpg``, but ``cats/a.jpg`` does not fit ``dogs/a.jpg``. Of several pictures the one that
-shares most parts is meant, and of several names the one that shares most parts with it. A name with
-``{dataset}/images/`` in it is a whole path: it fits no other picture, whatever else is there by now. A Custom Vision
+A picture whose path below ``images/`` is a name is meant by it. Of the others a name fits a picture when one is the end
+of the other: ``a.jpg`` fits ``nut/a.jpg``, and ``project/a.jpg`` fits ``a.jpg``, but ``cats/a.jpg`` does not fit
+``dogs/a.jpg``. Of several pictures the one that shares most parts is meant, and of several names the one that shares
+most parts with it. A name with ``{dataset}/images/`` in it is a whole path: it fits no other picture. A Custom Vision
 export names pictures without extension, so there a name also fits with one (contract §7).
 """
 
@@ -23,7 +23,7 @@ class Matches:
     Attributes:
         found: Path of a picture → what the file says of it; of pictures that are not there, the likeliest path.
         missing: How many of them are not there.
-        loose: How many were found by a part of their path, or may be one of several: other pictures may fit better.
+        loose: How many were found by a part of their name, or may be one of several: other pictures may fit better.
         findings: Names that cannot be resolved.
     """
 
@@ -56,21 +56,39 @@ def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dat
         pictures: The paths of all pictures of the dataset.
         dataset: Its name.
     """
+    exact: dict[str, Labelling] = {}
+    again: list[Labelling] = []  # those that name what another has named
+    for labelling in labellings:
+        path = _likeliest(labelling, dataset)
+        if path is None or exact.setdefault(path, labelling) is not labelling:
+            again.append(labelling)
+    found: dict[str, Labelling] = {}
+    rest = []
+    for path in pictures:
+        if path in exact:
+            found[path] = exact.pop(path)
+        else:
+            rest.append(path)
+    findings = [_told_again(labelling, dataset) for labelling in again]
+    return _outcome(_weighed(exact.values(), rest, dataset), dataset, found, findings)
+
+
+def _weighed(labellings: Iterable[Labelling], pictures: Iterable[str], dataset: str) -> list[_Best]:
+    """Weigh names against pictures that none of them names exactly."""
     wanted: dict[str, list[_Best]] = defaultdict(list)
     entries = []
     for labelling in labellings:
         names = tuple(_names(labelling))
-        entry = _Best(labelling, names, max((_whole(parts, dataset) for parts in names), default=0))
+        entry = _Best(labelling, names, max(_whole(parts, dataset) for parts in names))
         entries.append(entry)
         for parts in names:
-            for count in (entry.least,) if entry.least else (1, 2):
-                for key in _keys(parts, count):
-                    if entry not in (others := wanted[key])[-1:]:
-                        others.append(entry)
-    for path in pictures:
+            for key in _keys(parts, 1) | _keys(parts, 2):
+                if entry not in (others := wanted[key])[-1:]:
+                    others.append(entry)
+    for path in pictures if entries else ():
         parts = tuple(path.split("/"))
-        for counts in ((len(parts), 2), (1,)):
-            hits = (entry for count in counts for key in _keys(parts, count) for entry in wanted.get(key, ()))
+        for count in (2, 1):
+            hits = (entry for key in _keys(parts, count) for entry in wanted.get(key, ()))
             scores = {entry: score for entry in hits if (score := _score(entry, parts))}
             if scores:
                 most = max(scores.values())
@@ -78,7 +96,7 @@ def match_pictures(labellings: Iterable[Labelling], pictures: Iterable[str], dat
                     if score == most:
                         entry.offer(path, score)
                 break
-    return _outcome(entries, dataset)
+    return entries
 
 
 def _keys(parts: Sequence[str], count: int) -> set[str]:
@@ -92,36 +110,41 @@ def _score(entry: _Best, parts: Sequence[str]) -> int:
     return score if score >= 2 * entry.least else 0
 
 
-def _outcome(entries: Iterable[_Best], dataset: str) -> Matches:
+def _outcome(entries: Iterable[_Best], dataset: str, found: dict[str, Labelling], findings: list[Finding]) -> Matches:
     owners: dict[str, _Best] = {}
     for entry in entries:
         if len(entry.paths) == 1:
             owners.setdefault(entry.paths[0], entry)
-    found = {path: owner.labelling for path, owner in owners.items()}
-    findings = []
     missing = loose = 0
     for entry in entries:
         labelling = entry.labelling
-        if len(entry.paths) == 1 and owners[entry.paths[0]] is entry:
-            loose += entry.score < 2 * len(entry.paths[0].split("/")) + 1
-            continue
-        name = labelling.picture or labelling.url
         if len(entry.paths) > 1:
             loose += 1
             reason = (
-                f"'{name}' may be '{entry.paths[0]}' or '{entry.paths[1]}'. "
+                f"'{labelling.picture or labelling.url}' may be '{entry.paths[0]}' or '{entry.paths[1]}'. "
                 "Name it by its path from images/ on, and upload the file again."
             )
-        elif not entry.names:
-            reason = "names no picture. Give it a file_name."
+        elif entry.paths and owners[entry.paths[0]] is not entry:
+            reason = f"speaks of '{entry.paths[0]}' a second time; the first time holds. Remove one."
         else:
-            path = entry.paths[0] if entry.paths else _likeliest(entry, dataset)
+            loose += len(entry.paths)
             missing += not entry.paths
-            if found.setdefault(path, labelling) is labelling:
-                continue
-            reason = f"speaks of '{path}' a second time; the first time holds. Remove one."
+            path = entry.paths[0] if entry.paths else _likeliest(labelling, dataset)
+            if path is not None:
+                found.setdefault(path, labelling)
+            continue
         findings.append(Finding(where=labelling.where, line=labelling.line, reason=reason))
     return Matches(found, missing, loose, tuple(findings))
+
+
+def _told_again(labelling: Labelling, dataset: str) -> Finding:
+    path = _likeliest(labelling, dataset)
+    reason = (
+        f"speaks of '{path}' a second time; the first time holds. Remove one."
+        if path
+        else "names no picture. Give it a file_name."
+    )
+    return Finding(where=labelling.where, line=labelling.line, reason=reason)
 
 
 def _names(labelling: Labelling) -> Iterator[tuple[str, ...]]:
@@ -163,10 +186,19 @@ def _whole(parts: Sequence[str], dataset: str) -> int:
     return len(parts) - max(starts, default=len(parts))
 
 
-def _likeliest(entry: _Best, dataset: str) -> str:
-    """Return where the picture would lie if it were uploaded: what follows the last ``images`` in its name."""
-    for names in entry.names:
-        if "images" in names[:-1]:
-            start = len(names) - 2 - names[-2::-1].index("images")
-            return "/".join([dataset, *names[start:]])
-    return "/".join([dataset, "images", *entry.names[-1]])
+def _likeliest(labelling: Labelling, dataset: str) -> str | None:
+    """Return where the picture lies if it was uploaded under its name; None when it has none.
+
+    That is the name from the dataset's own ``images/`` on, or what follows the last ``images`` in it, or all of it;
+    of a URL and a file name the first that has ``images`` in it, or the file name.
+    """
+    last: tuple[str, ...] = ()
+    for name in (unquote(urlsplit(labelling.url).path) if labelling.url else "", labelling.picture):
+        parts = _parts(name)
+        if whole := _whole(parts, dataset):
+            return "/".join(parts[len(parts) - whole :])
+        if "images" in parts[:-1]:
+            start = len(parts) - 1 - parts[-2::-1].index("images")
+            return "/".join((dataset, "images", *parts[start:]))
+        last = parts or last
+    return "/".join((dataset, "images", *last)) if last else None

@@ -242,7 +242,7 @@ class Shelf:
         self.touched = True
         if claim is None:
             del self._claims[key]
-            self._ledger.counter.count("notes", -bool(before and before.note))
+            self._ledger.counter.count("orphans", -bool(before and before.note))
             (self._sources if key[1] else self._side_cars)[key[0] if key[1] else stem_of(key[0])].discard(
                 key[1] or key[0]
             )
@@ -300,7 +300,7 @@ class Shelf:
         note = "" if there else NOT_THERE if source else NO_PICTURE
         if note != before.note:
             self._claims[key] = msgspec.structs.replace(before, note=note)
-            self._ledger.counter.count("notes", bool(note) - bool(before.note))
+            self._ledger.counter.count("orphans", bool(note) - bool(before.note))
             self.touched = True
 
 

@@ -81,7 +81,7 @@ class Status:
 def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: datetime) -> dict[str, Any]:
     totals = assessment.live.head.info.totals if assessment.live else Totals()
     tallies = tallies_of(assessment.live.head) if assessment.live else {}
-    odd = assessment.survey.finding_count if assessment.survey else totals.notes
+    odd = assessment.survey.finding_count if assessment.survey else totals.notes + totals.orphans
     running = next((v for v in assessment.versions if v.name == assessment.in_flight.version), None)
     champion = assessment.champion
     # One that was registered and never got the token was overtaken before it began.

@@ -23,7 +23,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         pictures: Usable ones.
         problems: Blobs that cannot be used, or not wholly.
-        notes: Pictures and side-cars with something odd.
+        notes: Pictures about whose labels something is odd.
+        orphans: Claims of side-cars and imported files that reach no picture.
         single: With one label for the whole picture.
         several: With several labels for the whole picture.
         boxed: With at least one box.
@@ -34,6 +35,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pictures: int = 0
     problems: int = 0
     notes: int = 0
+    orphans: int = 0
     single: int = 0
     several: int = 0
     boxed: int = 0

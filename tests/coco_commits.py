@@ -129,7 +129,7 @@ def _check_counts(document: Mapping[str, Any]) -> None:
     for annotation in document["annotations"]:
         own[annotation["image_id"]].append(annotation)
     totals: Counter[str] = Counter(
-        problems=len(document["problems"]), notes=sum(bool(claim.get("note")) for claim in document["claims"])
+        problems=len(document["problems"]), orphans=sum(bool(claim.get("note")) for claim in document["claims"])
     )
     tallies: dict[int, Counter[str]] = {}
     for image in document["images"]:

@@ -207,21 +207,22 @@ def _coco(data: bytes, pictures: Iterable[str]) -> dict[str, _Saying]:
     boxed = any("bbox" in annotation for annotation in document["annotations"])
     images = [image for image in document["images"] if boxed or image["id"] in annotated]
     names = [image["file_name"] for image in images]
-    whole = {number for number, name in enumerate(names) if name.startswith(f"{DATASET}/images/")}
-    offers: dict[int, list[tuple[int, str]]] = {number: [] for number in range(len(names))}
-    for path in pictures:
-        fits = {n: _common(name, path) for n, name in enumerate(names) if name == path or n not in whole}
+    exact = [name if name.startswith(f"{DATASET}/images/") else f"{DATASET}/images/{name}" for name in names]
+    meant = {path: exact.index(path) for path in pictures if path in exact}
+    rest = [number for number, path in enumerate(exact) if path not in meant and exact.index(path) == number]
+    offers: dict[int, list[tuple[int, str]]] = {number: [] for number in rest}
+    for path in (path for path in pictures if path not in meant):
+        fits = {n: _common(names[n], path) for n in rest if names[n] != exact[n]}
         for number, shared in fits.items():
             if shared == max(fits.values()) > 0:
                 offers[number].append((shared, path))
-    meant: dict[str, int] = {}
     for number, offered in offers.items():
         best = [path for shared, path in offered if shared == max(offered)[0]]
         if len(best) == 1:
             meant.setdefault(best[0], number)
-    for number, name in enumerate(names):
+    for number in rest:
         if not offers[number]:
-            meant.setdefault(name if number in whole else f"{DATASET}/images/{name}", number)
+            meant.setdefault(exact[number], number)
     return {
         path: _Saying(
             tuple(

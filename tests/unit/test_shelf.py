@@ -160,7 +160,7 @@ def test_relabelling_is_a_change_and_a_note_alone_is_none(file: File) -> None:
 def test_a_side_car_waits_for_its_picture_and_says_so(file: File) -> None:
     file.fold({at("a.xml"): side_car(at("a.xml"), "bolt")}, imported(at("b.png"), "gear"))
     assert {c.path: c.note for c in file.records.claims} == {at("a.xml"): NO_PICTURE, at("b.png"): NOT_THERE}
-    assert file.ledger.counter.totals.notes == 2
+    assert file.ledger.counter.totals.orphans == 2
     file.fold({at("a.png"): picture("1"), at("b.png"): picture("2")})
     assert [c.note for c in file.records.claims] == ["", ""]
     assert (file.labels(at("a.png")), file.labels(at("b.png"))) == (["bolt"], ["gear"])
