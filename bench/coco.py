@@ -9,8 +9,9 @@ sections, the staging of what is new, a commit. (Against Azurite there is one mo
 million pictures, 385 MB, a clustered fold makes 3 reads, 3 stagings and a commit of together 1.4 MB, or 0.36 %; a
 scattered one 191, 161 and 1, of 49 MB. More than a third of the 1.4 MB is the first read, which takes 512 KB so that
 hardly any head needs a second. What grows with the file is the head and the list of 3,000 blocks in the commit: they
-are why a fold takes twice as long there, and more, as in ten thousand pictures. `fold_over_bare_calls_1m` sets a fold against the
-same calls made once more with nothing between them: no more than what it is above 1 is left to gain by computing less.
+are why a fold takes two to three times as long there as in ten thousand pictures. `fold_over_bare_calls_1m` sets a fold
+against the same calls made once more with nothing between them: no more than what it is above 1 is left to gain by
+computing less.
 """
 
 import argparse
