@@ -39,12 +39,13 @@ class LeafSizes(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         target: Bytes that a leaf is split into.
         least: Bytes below which a leaf is merged with its neighbour.
-        most: Number of leaves beyond which they grow: each has up to four blocks, and 50,000 blocks are allowed.
+        most: Number of leaves beyond which they grow. Each has up to four blocks, and a commit, which lists them all,
+            takes as long as they are many (half of a fold of a million pictures); 50,000 are allowed.
     """
 
     target: int = 256 * 1024
     least: int = 64 * 1024
-    most: int = 4_000
+    most: int = 800
 
     def target_for(self, total: int) -> int:
         """Return the bytes to split leaves into in a file whose leaves have so many in all."""
