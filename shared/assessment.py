@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from shared import layout
 from shared.blocks import tallies_of
 from shared.cocofile import CocoFile
 from shared.dataset_config import DatasetConfig, read_config
-from shared.errors import BlobChangedError, InvalidRequestError
-from shared.kinds import Kind, infer_kind, why_unclear
+from shared.errors import BlobChangedError, BrokenFileError, InvalidRequestError
+from shared.kinds import Kind, infer_kind, likeliest_kind, why_unclear
 from shared.livefile import LiveFile
 from shared.pins import PinnedPictures
 from shared.policy import Decision, LastTraining, Rules, Situation, decide, ready_labels
@@ -18,6 +19,7 @@ from shared.registry import FAILED_STATES, LAST_STATES, Registry, Token, Version
 from shared.stock import LabelStock, Stock
 from shared.storage import BlobContainer
 from shared.survey import Survey, Surveys, take_survey
+from shared.tallies import Totals
 
 SMALL: Final = 8 * 2**20  # bytes; so small a COCO file is surveyed whenever somebody asks
 
@@ -39,6 +41,7 @@ class Assessment:
         champion: The newest promotion, or None.
         rules: The thresholds that hold for it.
         decision: What the policy says.
+        trouble: Path and reason of a file of the dataset that cannot be read: its configuration or its COCO file.
     """
 
     dataset: str
@@ -53,6 +56,7 @@ class Assessment:
     champion: Promotion | None
     rules: Rules
     decision: Decision
+    trouble: tuple[str, str] | None = None
 
 
 class Assessor:
@@ -73,9 +77,15 @@ class Assessor:
             dataset: Its name.
             now: The time.
             thorough: Confirm a go by a survey, however large the file is.
+
+        Raises:
+            BrokenFileError: A record of the registry cannot be read; or, when `thorough`, the COCO file.
         """
         config, trouble = self._config(dataset)
-        live = CocoFile(self._training, dataset).read()
+        live, broken = self._live(dataset)
+        if broken and thorough:
+            raise BrokenFileError(broken[1])
+        trouble = broken or trouble
         versions = tuple(self._registry.versions(dataset))
         rough = Assessment(
             dataset=dataset,
@@ -89,11 +99,11 @@ class Assessor:
             in_flight=self._registry.in_flight(dataset),
             champion=self._promotions.champion(dataset),
             rules=config.rules(self._rules),
-            decision=Decision(False, (trouble,), ()),
+            decision=Decision(False, (trouble[1] if trouble else _why_nothing(versions),), ()),
+            trouble=trouble,
         )
-        if trouble or live is None:
-            reason = trouble or "no picture was seen yet"
-            return replace(rough, decision=Decision(False, (reason,), ()))
+        if live is None:
+            return rough
         assessment = self._known(rough) or (self._surveyed(rough) if live.size <= SMALL else None) or rough
         assessment = _decided(assessment, now)
         if thorough and assessment.survey is None and assessment.decision.go:
@@ -112,23 +122,29 @@ class Assessor:
         Raises:
             BlobChangedError: The file was changed in the meantime.
         """
-        live, kind = assessment.live, assessment.kind
-        if live is None or kind is None:
+        live = assessment.live
+        if live is None:
             raise ValueError(f"dataset '{assessment.dataset}' has nothing to survey")
         return take_survey(
             live.records,
             live.head.categories,
             etag=live.etag,
-            kind=kind,
+            kind=_surveyed_kind(assessment),
             pinned_test=assessment.pinned,
             ready_of=lambda labels: ready_labels(assessment.rules, labels),
         )
 
-    def _config(self, dataset: str) -> tuple[DatasetConfig, str]:
+    def _config(self, dataset: str) -> tuple[DatasetConfig, tuple[str, str] | None]:
         try:
-            return read_config(self._training, dataset), ""
+            return read_config(self._training, dataset), None
         except InvalidRequestError as error:
-            return DatasetConfig(), str(error)
+            return DatasetConfig(), (layout.dataset_config(dataset), str(error))
+
+    def _live(self, dataset: str) -> tuple[LiveFile | None, tuple[str, str] | None]:
+        try:
+            return CocoFile(self._training, dataset).read(), None
+        except BrokenFileError as error:
+            return None, (layout.live_file(dataset), str(error))
 
     def _known(self, rough: Assessment) -> Assessment | None:
         """Use the kept survey, if it is of this state of the file and was made by the same rules."""
@@ -136,14 +152,12 @@ class Assessor:
         if survey is None or rough.live is None or survey.etag != rough.live.etag:
             return None
         labels = _counted(survey)
-        same = (survey.kind, survey.pinned) == (rough.kind, len(rough.pinned))
+        same = (survey.kind, survey.pinned) == (_surveyed_kind(rough), len(rough.pinned))
         if not same or survey.ready != ready_labels(rough.rules, labels):
             return None
         return replace(rough, survey=survey, labels=labels)
 
     def _surveyed(self, rough: Assessment) -> Assessment | None:
-        if rough.kind is None:
-            return None
         try:
             survey, stock = self.survey(rough)
         except BlobChangedError:
@@ -153,7 +167,7 @@ class Assessor:
 
 def _decided(assessment: Assessment, now: datetime) -> Assessment:
     live, survey = assessment.live, assessment.survey
-    if live is None:
+    if live is None or assessment.trouble is not None:
         return assessment
     last = _last_training(assessment.versions)
     info = live.head.info
@@ -177,12 +191,24 @@ def _decided(assessment: Assessment, now: datetime) -> Assessment:
     return replace(assessment, decision=decide(assessment.rules, situation, now=now))
 
 
+def _surveyed_kind(assessment: Assessment) -> Kind:
+    """Return the kind by which pictures are judged, be it clear or not."""
+    totals = assessment.live.head.info.totals if assessment.live else Totals()
+    return assessment.kind or likeliest_kind(totals)
+
+
+def _why_nothing(versions: tuple[Version, ...]) -> str:
+    if versions:
+        return "its COCO file is gone; `reconcile` builds it anew, within the hour"
+    return "no picture was seen yet"
+
+
 def _kind(config: DatasetConfig, live: LiveFile | None, versions: tuple[Version, ...]) -> Kind | None:
     if config.kind is not None:
         return config.kind
     if versions:
         return versions[-1].kind
-    return infer_kind(live.head.info.totals) if live else "classification"
+    return infer_kind(live.head.info.totals) if live else None
 
 
 def _tallied(live: LiveFile | None) -> dict[str, LabelStock]:

@@ -76,6 +76,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         description: For people.
+        dataset: Whose file it is: a copy in another dataset's folder is not that dataset's.
         schema: Version of this layout.
         changes: How often a picture was added, replaced, relabelled or removed, ever; the policy compares it.
         next_ids: The ids to give out next.
@@ -87,6 +88,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     description: str = ""
+    dataset: str = ""
     schema: int = 0
     changes: int = 0
     next_ids: NextIds = NextIds()
@@ -100,8 +102,13 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The head: what is known without reading the records."""
 
-    info: Info = Info(description="Darkroom live dataset", schema=SCHEMA)
+    info: Info
     categories: tuple[Category, ...] = ()
+
+
+def new_head(dataset: str) -> Head:
+    """Return the head of a file without records."""
+    return Head(info=Info(description="Darkroom live dataset", dataset=dataset, schema=SCHEMA))
 
 
 def tallies_of(head: Head) -> dict[str, Tally]:

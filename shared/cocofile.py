@@ -32,6 +32,7 @@ class CocoFile:
     def __init__(self, training: BlobContainer, dataset: str, *, sizes: LeafSizes = SIZES) -> None:
         self._sizes = sizes
         self._training = training
+        self._dataset = dataset
         self._path = layout.live_file(dataset)
 
     def read(self) -> LiveFile | None:
@@ -75,7 +76,15 @@ class CocoFile:
         """
         live = self.read()
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            rewrite = Rewrite(live, pool, stage=self._stage, url_of=self._training.url, sizes=self._sizes, whole=whole)
+            rewrite = Rewrite(
+                live,
+                pool,
+                dataset=self._dataset,
+                stage=self._stage,
+                url_of=self._training.url,
+                sizes=self._sizes,
+                whole=whole,
+            )
             block_ids = rewrite.apply(change)
         if block_ids is None:
             return False

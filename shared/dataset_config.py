@@ -61,8 +61,13 @@ def read_config(training: BlobContainer, dataset: str) -> DatasetConfig:
     except BlobTooLargeError as error:
         raise InvalidRequestError(f"'{path}' is no configuration: {error}. Correct it and upload it again.") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InvalidRequestError(
-            f"'{path}' is not valid: {where}: {first['msg']}. Correct it and upload it again."
-        ) from error
+        wrong = "; ".join(_told(found["loc"], found["msg"]) for found in error.errors(include_url=False))
+        raise InvalidRequestError(f"'{path}' is not valid: {wrong}. Correct it and upload it again.") from error
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(str(part) for part in place) or "the file"
+    if not message.startswith("Extra inputs"):
+        return f"{where}: {message}"
+    known = PolicyOverrides.model_fields if place[0] == "policy" else DatasetConfig.model_fields
+    return f"{where} is no setting (known: {', '.join(known)})"

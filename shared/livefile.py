@@ -40,7 +40,7 @@ class LiveFile:
         self._map = Map(head, head_length(beginning))
         if self._map.size != self.size:
             raise BrokenFileError(
-                f"'{self._path}' has {self.size} bytes, and its head says {self._map.size}: it was edited. {REMEDY}"
+                f"it has {self.size} bytes, and its head says {self._map.size}: it was edited. {REMEDY}"
             )
 
     def records(self, *, after: str = "") -> Iterator[Records]:
@@ -104,10 +104,21 @@ def read_live_file(training: BlobContainer, path: str) -> LiveFile | None:
     except BlobNotFoundError:
         return None
     beginning, properties = blob.data, blob.properties
+    try:
+        return _opened(training, properties, beginning)
+    except BrokenFileError as error:
+        raise BrokenFileError(f"'{path}': {error}") from error
+
+
+def _opened(training: BlobContainer, properties: BlobProperties, beginning: bytes) -> LiveFile:
+    path = properties.path
     length = head_length(beginning)
     if length > len(beginning):
         if length > properties.size:
-            raise BrokenFileError(f"'{path}' ends within its head. {REMEDY}")
+            raise BrokenFileError(f"it ends within its head. {REMEDY}")
         rest = length - len(beginning)
         beginning += training.read_range(path, len(beginning), rest, if_match=properties.etag).data
-    return LiveFile(training, properties, beginning, decode_head(beginning[:length]))
+    head = decode_head(beginning[:length])
+    if head.info.dataset != path.partition("/")[0]:
+        raise BrokenFileError(f"it is dataset '{head.info.dataset}' copied. {REMEDY}")
+    return LiveFile(training, properties, beginning, head)

@@ -78,6 +78,8 @@ def _label_file(path: str, blob: Blob) -> Seen:
         claim = claim_of(parsed.labellings[0], path=path, etag=etag, numbered=suffix == "txt")
     elif suffix == "xml" or blob.data.lstrip()[:1].isdigit():  # other text, such as a caption, was not meant for us
         claim = Claim(path=path, etag=etag, unusable=True)
+    if claim is None and suffix == "txt":
+        return Seen(etag=etag, problem="is no YOLO file, and is not read. Keep notes outside images/.")
     return Seen(etag=etag, claim=claim, problem=_problem(_findings(parsed)))
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from shared import blocks
 from shared.ahead import map_ahead
-from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, LeafSizes, StagedBlock
+from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, LeafSizes, StagedBlock, new_head
 from shared.coco import Claim, Records, Seen, stem_of
 from shared.livefile import LiveFile
 from shared.shelf import Dropped, Ledger, Shelf
@@ -48,6 +48,7 @@ class Rewrite:
         live: LiveFile | None,
         pool: Executor,
         *,
+        dataset: str,
         stage: Callable[[StagedBlock], None],
         url_of: Callable[[str], str],
         sizes: LeafSizes,
@@ -58,6 +59,7 @@ class Rewrite:
         Args:
             live: The state to change, or None when there is no file yet.
             pool: Reads and stages run on it.
+            dataset: Whose file it is.
             stage: Uploads a block.
             url_of: Gives a path's absolute URL.
             sizes: How large leaves are to be.
@@ -65,7 +67,7 @@ class Rewrite:
         """
         self._pool = pool
         self._live = live
-        self._head = live.head if live else Head()
+        self._head = live.head if live else new_head(dataset)
         self._leaves = self._head.info.leaves or (Leaf(""),)
         self._lows = [leaf.low for leaf in self._leaves]
         self._stage_block = stage

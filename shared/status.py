@@ -54,6 +54,7 @@ class Status:
         except (BrokenFileError, BlobChangedError) as error:
             decision = {"go": False, "reasons": [str(error)], "at": _time(now)}
             unknown: dict[str, Any] = {"kind": None, "pictures": 0, "labels": [], "problems": [], "problemCount": 0}
+            unknown |= {"surveyed": False, "imports": [], "reconcile": None}
             return {"name": name, **unknown, "decision": decision, "training": None, "champion": None, "versions": []}
 
     def _report(self, assessment: Assessment, *, now: datetime) -> Mapping[str, Any]:
@@ -71,6 +72,8 @@ class Status:
         if assessment.live is not None:
             problems = assessment.live.problems(MOST_PROBLEMS)
             found = [(problem.path, problem.reason) for problem in problems]
+        if assessment.trouble is not None:
+            found.append(assessment.trouble)
         if assessment.survey is not None:
             found += [(finding.path, finding.reason) for finding in assessment.survey.findings]
         for path, file in self._imports.of(assessment.dataset).items():
@@ -95,7 +98,7 @@ def _dataset(assessment: Assessment, problems: list[tuple[str, str]], *, now: da
         ],
         "surveyed": assessment.survey is not None,
         "problems": [{"path": path, "reason": reason} for path, reason in problems],
-        "problemCount": totals.problems + odd,
+        "problemCount": totals.problems + odd + (assessment.trouble is not None),
         "decision": {"go": assessment.decision.go, "reasons": list(assessment.decision.reasons), "at": _time(now)},
         "training": running and {"version": running.name, "state": running.state, "since": _time(running.updated_at)},
         "champion": champion
@@ -126,7 +129,8 @@ def _label(label: str, stock: LabelStock, tally: Tally | None, rules: Rules) -> 
 
 def _imported(path: str, file: ImportedFile) -> Mapping[str, Any]:
     counts = {"applied": file.position, "pictures": file.pictures, "missing": file.missing}
-    return {"path": path, "state": file.state, **counts, "findings": file.finding_count}
+    state = "rejected" if file.state == "applied" and file.finding_count and not file.pictures else file.state
+    return {"path": path, "state": state, **counts, "findings": file.finding_count}
 
 
 def _pass(last: Pass) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from shared.coco import Category, Claim, Records
+from shared.coco import Category, Records
 from shared.kinds import Kind, misfit
 from shared.snapshot import SnapshotDigest, digest_of
 from shared.stock import CONFLICT, MISFIT, LabelStock, Picture, Stock, pictures_of, take_stock, used
@@ -96,7 +96,7 @@ def take_survey(
         ready=ready,
         snapshot=snapshot,
         findings=findings.listed(),
-        finding_count=findings.count,
+        finding_count=findings.total,
     )
     return survey, stock
 
@@ -112,12 +112,16 @@ class _Findings:
             number: ("", ()) for pair in stock.conflicts.items() for number in pair
         }
         self._conflicts: list[int] = []
+        self._missing: dict[str, tuple[str, int]] = {}  # imported file → first and number of pictures it names in vain
 
     def watch_claims(self, runs: Iterable[Records]) -> Iterator[Records]:
         for records in runs:
             for claim in records.claims:
-                if claim.note:
-                    self._add(claim.source or claim.path, _said_of(claim))
+                if claim.note and claim.source:
+                    first, count = self._missing.get(claim.source, (claim.path, 0))
+                    self._missing[claim.source] = (first, count + 1)
+                elif claim.note:
+                    self._add(claim.path, claim.note)
             yield records
 
     def watch(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
@@ -143,8 +147,16 @@ class _Findings:
         if number in self._stock.conflicts:
             self._conflicts.append(number)
 
+    @property
+    def total(self) -> int:
+        return self.count + len(self._missing)
+
     def listed(self) -> tuple[PathFinding, ...]:
         found = list(self._found)
+        for source, (first, count) in self._missing.items():
+            more = f" and {count - 1} more" if count > 1 else ""
+            reason = f"names pictures that are not there: '{first}'{more}. Upload them, or correct the file."
+            found.append(PathFinding(source, reason))
         for number in self._conflicts:
             path, own = self._wanted[number]
             other, labels = self._wanted[self._stock.conflicts[number]]
@@ -157,10 +169,6 @@ class _Findings:
                 )
             )
         return tuple(sorted(found, key=lambda finding: (finding.path, finding.reason))[:MOST_FINDINGS])
-
-
-def _said_of(claim: Claim) -> str:
-    return f"'{claim.path}': {claim.note}" if claim.source else claim.note
 
 
 class Surveys:

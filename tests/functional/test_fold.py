@@ -251,3 +251,36 @@ def test_whatever_events_are_lost_repeated_or_reordered_reconcile_makes_the_file
     assert {p["path"] for p in world.live()["problems"]} == {p for p, data in there.items() if data == b"broken"}
     ids = [image["id"] for image in world.live()["images"]]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_file_that_was_copied_with_its_folder_is_not_taken_for_the_new_datasets(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    for path in ("images/nut/1.jpg", "coco/live.json"):
+        world.training.write(f"copy/{path}", world.training.read(f"parts/{path}").data)
+    with pytest.raises(BrokenFileError, match="'copy/coco/live.json': it is dataset 'parts' copied"):
+        world.reconcile()
+    world.training.delete("copy/coco/live.json")
+    world.reconcile()
+    assert world.paths("copy") == ["copy/images/nut/1.jpg"]
+
+
+def test_a_broken_file_is_told_as_a_problem_and_hides_nothing_else(world: World) -> None:
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    whole = world.status()
+    world.training.write("parts/coco/live.json", b"{")
+    broken = world.status()
+    assert broken.keys() == whole.keys()
+    assert [problem["path"] for problem in broken["problems"]] == ["parts/coco/live.json"]
+    assert broken["problemCount"] == 1
+
+
+def test_what_a_survey_finds_is_told_though_the_kind_is_unclear_or_the_configuration_broken(world: World) -> None:
+    world.drop("parts/images/1.jpg", draw(1))
+    world.drop("parts/images/nut/2.jpg", draw(2))
+    world.training.write("parts/dataset.json", b'{"policy": {"min_picture": 1}, "knd": "detection"}')
+    status = world.status()
+    assert [problem["path"] for problem in status["problems"]] == ["parts/dataset.json", "parts/images/1.jpg"]
+    (reason,) = status["decision"]["reasons"]
+    assert "policy.min_picture is no setting (known: min_pictures_per_label, " in reason
+    assert "knd is no setting (known: kind, policy)" in reason
+    assert status["problemCount"] == 2

@@ -132,7 +132,7 @@ def test_a_moved_picture_keeps_the_labels_of_a_file_that_names_it_barely(world: 
 
 def test_what_cannot_be_used_is_told(world: World) -> None:
     world.drop(IMPORT, b"{")
-    assert (imported(world)["state"], imported(world)["findings"]) == ("applied", 1)
+    assert (imported(world)["state"], imported(world)["findings"]) == ("rejected", 1)
     assert world.status()["problems"][0]["path"] == IMPORT
     world.drop(IMPORT, coco({}))
     assert world.status()["problems"] == []

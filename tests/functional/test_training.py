@@ -241,7 +241,7 @@ def test_a_dataset_in_a_bad_state_holds_no_other_up(world: World) -> None:
         world.poll()
     assert champion(world) == version.name
     assert world.status("parts")["champion"]["version"] == version.name
-    assert "Delete the file" in world.status("aaa")["decision"]["reasons"][0]
+    assert "Restore or delete it" in world.status("aaa")["decision"]["reasons"][0]
 
 
 def test_a_configuration_that_is_too_large_is_told(world: World) -> None:
