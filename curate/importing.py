@@ -93,5 +93,5 @@ def _say_next(storage: Storage, target: Target) -> None:
     if read_live_file(storage.training, layout.live_file(target.dataset)) is None:
         say(
             "If the app is down now, it finds them when it starts, or within an hour by `reconcile` "
-            "(POST /admin/functions/reconcile runs that at once)."
+            "(`./darkroom up` prints the line that runs it at once)."
         )

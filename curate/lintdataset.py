@@ -63,9 +63,7 @@ def _look(assessor: Assessor, storage: Storage, target: Target, now: datetime) -
     for _ in range(_TRIES):
         assessment = assessor.assess(target.dataset, now=now)
         if assessment.live is None:
-            raise CurateError(_why_nothing(storage, target))
-        if assessment.kind is None:
-            return assessment, None
+            raise CurateError(assessment.trouble[1] if assessment.trouble else _why_nothing(storage, target))
         if assessment.survey is not None:
             return assessment, assessment.survey
         try:
@@ -110,10 +108,12 @@ def _findings(assessment: Assessment, survey: Survey | None, imports: Mapping[st
     if live is None:
         return []
     found = [Told(place=p.path, reason=p.reason) for p in live.problems(live.head.info.totals.problems)]
-    if survey is None:
-        place = layout.dataset_config(assessment.dataset)
-        found.append(Told(place=place, reason=f"{why_unclear(live.head.info.totals)}."))
-    else:
+    config = layout.dataset_config(assessment.dataset)
+    if assessment.trouble is not None:
+        found.append(Told(place=config, reason=assessment.trouble[1]))
+    elif assessment.kind is None:
+        found.append(Told(place=config, reason=f"{why_unclear(live.head.info.totals)}."))
+    if survey is not None:
         found += [Told(place=finding.path, reason=finding.reason) for finding in survey.findings]
     found += [Told(place=path, reason=reason) for path, file in imports.items() for reason in file.findings]
     return sorted(found, key=lambda told: (told.place, told.reason))

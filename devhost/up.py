@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 from azure.storage.blob import generate_container_sas
 
 from devhost.errors import RunningError, ServiceError
-from devhost.keys import read_private, write_private
+from devhost.keys import load_keys, read_private, write_private
 from devhost.ports import Ports
 from devhost.process import ROOT, last_lines
 from devhost.services import START_TIMEOUT, Services
@@ -66,7 +66,7 @@ def run_up(args: argparse.Namespace) -> int:
     """
     if args.detach:
         facts = _detach(args)
-        _announce(facts, as_json=args.json)
+        _announce(facts, data=args.data, as_json=args.json)
         return 0
     with _only_one(args.data):
         (args.data / _STATE).unlink(missing_ok=True)  # of one that was killed
@@ -113,7 +113,7 @@ def _serve(args: argparse.Namespace) -> int:
     with Services(args.data, ports=ports) as services:
         facts = describe(services)
         write_private(args.data / _STATE, json.dumps({"pid": os.getpid(), **facts}))
-        _announce(facts, as_json=args.json)
+        _announce(facts, data=args.data, as_json=args.json)
         if not args.json:
             _say("\nCtrl-C stops everything; the data is kept.\n")
         with contextlib.suppress(KeyboardInterrupt):
@@ -199,10 +199,11 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _announce(facts: dict[str, Any], *, as_json: bool) -> None:
+def _announce(facts: dict[str, Any], *, data: Path, as_json: bool) -> None:
     if as_json:
         _say(json.dumps(facts, sort_keys=True) + "\n")
         return
+    master = load_keys(data / "host" / "keys.json").master
     parts = dict(part.split("=", 1) for part in facts["storageConnectionString"].split(";") if part)
     sas = generate_container_sas(
         parts["AccountName"],
@@ -211,7 +212,7 @@ def _announce(facts: dict[str, Any], *, as_json: bool) -> None:
         permission="racwdl",
         expiry=datetime.now(UTC) + _SAS_LIFE,
     )
-    _say(_TEXT.format(container=f"{parts['BlobEndpoint']}/{TRAINING_CONTAINER}", sas=sas, **facts))
+    _say(_TEXT.format(container=f"{parts['BlobEndpoint']}/{TRAINING_CONTAINER}", sas=sas, masterKey=master, **facts))
 
 
 _TEXT: Final = """
@@ -243,4 +244,9 @@ engine key {engineKey}
    curl -X POST -H 'Ocp-Apim-Subscription-Key: {key}' \\
         -H 'Content-Type: application/octet-stream' --data-binary @picture.jpg \\
         '{endpoint}/computervision/imageanalysis:analyze?api-version=2023-04-01-preview&model-name=parts'
+
+4. Have everything looked at again now, which happens by itself every hour:
+
+   curl -X POST -H 'x-functions-key: {masterKey}' -H 'Content-Type: application/json' \\
+        -d '{{}}' '{endpoint}/admin/functions/reconcile'
 """
