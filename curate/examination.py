@@ -10,6 +10,7 @@ from shared import limits
 from shared.coco import Annotation, Image
 from shared.formats import Finding, Labelling, Parsed, Region, Unit
 from shared.formats.boxes import fit_boxes
+from shared.formats.jsonarrays import Array, find_array, pieces
 from shared.kinds import Kind, infer_kind, why_unclear
 from shared.tallies import Totals, sort_of
 
@@ -31,6 +32,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
         size: Width and height in pixels: the real ones, else those that the file states; None when nobody knows.
         regions: Its labels; boxes are shares, inside the picture.
         where: The record that says so, for messages.
+        records: How many records name it.
+        repeated: Labels that say what another says, and were dropped for that.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int] | None
     regions: tuple[Region, ...]
     where: str = ""
+    records: int = 1
+    repeated: int = 0
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +53,14 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
         labels: Every label that is declared or used.
         findings: What cannot be used, or is odd.
         unit: What the boxes are measured in; None when there are none.
+        stated: How many pictures and labels the file has records of, usable or not; None when that is not known.
     """
 
     pictures: tuple[Picture, ...]
     labels: tuple[str, ...]
     findings: tuple[Finding, ...]
     unit: Unit | None
+    stated: tuple[int, int] | None = None
 
     @property
     def kind(self) -> Kind | None:
@@ -69,6 +76,20 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     def boxes(self) -> int:
         """How many boxes there are."""
         return sum(region.box is not None for picture in self.pictures for region in picture.regions)
+
+    @property
+    def kept(self) -> int:
+        """How many labels can be used."""
+        return sum(len(picture.regions) for picture in self.pictures)
+
+    @property
+    def lost(self) -> tuple[int, int]:
+        """How many of the file's pictures and labels cannot be used; what is told twice is not lost."""
+        if self.stated is None:
+            return 0, 0
+        repeated = sum(picture.repeated for picture in self.pictures)
+        records = sum(picture.records for picture in self.pictures)
+        return max(0, self.stated[0] - records), max(0, self.stated[1] - self.kept - repeated)
 
     def facts(self) -> dict[str, Any]:
         """Return what is to be known of it, as JSON values."""
@@ -87,12 +108,13 @@ type Measured = Mapping[str, tuple[int, int] | str]
 ABSENT: Final = "is not among the pictures. Add it, or remove the record."
 
 
-def examine(parsed: Parsed, real: Measured) -> Examined:
+def examine(parsed: Parsed, real: Measured, stated: tuple[int, int] | None = None) -> Examined:
     """Judge what a parser got out of a file.
 
     Args:
         parsed: That.
         real: The real sizes of pictures, as far as they were measured.
+        stated: What `stated_in` says of a COCO file.
     """
     findings = list(parsed.findings)
     pictures: dict[str, Picture] = {}
@@ -104,11 +126,15 @@ def examine(parsed: Parsed, real: Measured) -> Examined:
         if (earlier := pictures.get(key)) is not None:
             reason = f"it names the same picture as {earlier.where}; their labels are merged. Remove one of them."
             findings.append(Finding(where=labelling.where, line=labelling.line, reason=reason))
+            regions = tuple(dict.fromkeys(earlier.regions + picture.regions))
+            again = len(earlier.regions) + len(picture.regions) - len(regions)
             picture = msgspec.structs.replace(
                 earlier,
                 size=earlier.size or picture.size,
                 url=earlier.url or picture.url,
-                regions=_of_one_sort(labelling, tuple(dict.fromkeys(earlier.regions + picture.regions)), findings),
+                regions=_of_one_sort(labelling, regions, findings),
+                records=earlier.records + 1,
+                repeated=earlier.repeated + picture.repeated + again,
             )
         pictures[key] = picture
     found = tuple(pictures.values())
@@ -118,17 +144,29 @@ def examine(parsed: Parsed, real: Measured) -> Examined:
         findings.append(Finding(reason=f"{why_unclear(totals)}."))
     units = {lab.unit for lab in parsed.labellings if any(region.box for region in lab.regions)}
     findings.sort(key=lambda finding: (finding.line == 0, finding.line))
-    return Examined(
-        pictures=found, labels=labels, findings=tuple(findings), unit=units.pop() if len(units) == 1 else None
-    )
+    unit = units.pop() if len(units) == 1 else None
+    return Examined(pictures=found, labels=labels, findings=tuple(findings), unit=unit, stated=stated)
 
 
 class _Keys(msgspec.Struct, frozen=True):
+    images: msgspec.Raw
     annotations: msgspec.Raw
 
 
-class _Reference(msgspec.Struct, frozen=True):
-    image_id: int
+def stated_in(data: bytes) -> tuple[int, int] | None:
+    """Return how many images and annotations a COCO file lists, usable or not; None when it is none."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        keys = msgspec.json.decode(data, type=_Keys)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    images = find_array(data, "images", keys.images)
+    annotations = find_array(data, "annotations", keys.annotations)
+    return (_length(images), _length(annotations)) if images and annotations else None
+
+
+def _length(array: Array) -> int:
+    return sum(len(piece.values) for piece in pieces(array, msgspec.Raw))
 
 
 def totals_of(each: Iterable[Sequence[Region]]) -> Totals:
@@ -168,7 +206,14 @@ def _usable(labelling: Labelling, real: tuple[int, int] | str | None, findings: 
         note(_NOTHING_LEFT)
         return None
     regions = _of_one_sort(labelling, fitted, findings)
-    return Picture(name=labelling.picture, url=labelling.url, size=size, regions=regions, where=labelling.where)
+    return Picture(
+        name=labelling.picture,
+        url=labelling.url,
+        size=size,
+        regions=regions,
+        where=labelling.where,
+        repeated=repeated,
+    )
 
 
 def _of_one_sort(labelling: Labelling, regions: tuple[Region, ...], findings: list[Finding]) -> tuple[Region, ...]:

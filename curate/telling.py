@@ -29,7 +29,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         place = f"{self.place}:{self.line}" if self.line else self.place
-        return ": ".join(part for part in (place, self.where, self.reason) if part)
+        text = ": ".join(part for part in (place, self.where, self.reason) if part)
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)  # a finding is one line, always
 
 
 def told_of(place: object, findings: Iterable[Finding]) -> list[Told]:
