@@ -113,6 +113,16 @@ def test_a_lease_has_one_holder_until_it_is_released(container: BlobContainer) -
     assert not lease.renew()
 
 
+@pytest.mark.parametrize("path", ["a b/ü#1?.jpg", "50%/x+y&z.jpg", "a/ナット~'(1)!.png", "😀/1.jpg"])
+def test_a_url_of_an_odd_path_reads_that_blob(azurite: Account, path: str) -> None:
+    container = new_container(azurite, "odd")
+    container.write(path, b"1")
+    now = datetime.now(UTC)
+    signature = container.read_signature(now=now, until=now + timedelta(hours=1))
+    assert httpx.get(f"{container.url(path)}?{signature}").content == b"1"
+    assert [blob.path for blob in container.list("")] == [path]
+
+
 def test_a_url_names_container_and_path(container: BlobContainer) -> None:
     assert container.url("a/b.jpg").endswith(f"/{container.name}/a/b.jpg")
 
