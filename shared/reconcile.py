@@ -130,7 +130,8 @@ class Reconciliation:
         state = kept if kept and not kept.done else Pass(started_at=now)
         known = _Known(self._training, folder, self._misplaced)
         for page in self._training.pages(f"{folder}/", token=state.token, size=self._page):
-            end = page.blobs[-1].path if page.token and page.blobs else END
+            last = page.blobs[-1].path if page.blobs else state.after  # a page may hold nothing, and have a next
+            end = last if page.token else END
             listed = {blob.path: blob.etag for blob in page.blobs}
             self._imports.compare(folder, listed, after=state.after, end=end)
             listed = {path: etag for path, etag in listed.items() if not layout.is_no_upload(path)}

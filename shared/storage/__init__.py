@@ -136,7 +136,7 @@ class BlobContainer(Protocol):
         """Delete a blob; a no-op when it does not exist."""
 
     def list(self, prefix: str) -> Iterator[BlobProperties]:
-        """List the blobs under a prefix, in the order of their paths."""
+        """List the blobs under a prefix, in the order of their paths; folders that lie there as blobs are left out."""
 
     def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
         """List the blobs under a prefix, page by page, from the beginning or after the page that gave a token.

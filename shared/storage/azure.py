@@ -100,6 +100,11 @@ def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
     return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified, metadata, md5)
 
 
+def _is_folder(found: AzureBlobProperties) -> bool:
+    """Tell whether a listed blob stands for a folder, as accounts with a hierarchical namespace keep them."""
+    return (found.metadata or {}).get("hdi_isfolder") == "true"
+
+
 def _condition(if_match: str | None) -> dict[str, Any]:
     from azure.core import MatchConditions
 
@@ -279,15 +284,19 @@ class AzureContainer:
     def list(self, prefix: str) -> Iterator[BlobProperties]:
         """List blobs by prefix."""
         with _translated(f"container '{self.name}'"):
-            for found in self._client.list_blobs(name_starts_with=prefix):
-                yield _properties(found.name, found)
+            for found in self._client.list_blobs(name_starts_with=prefix, include=["metadata"]):
+                if not _is_folder(found):
+                    yield replace(_properties(found.name, found), metadata={})
 
     def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
         """List blobs by prefix, in the service's own pages (5,000 blobs)."""
         with _translated(f"container '{self.name}'"):
-            pages = self._client.list_blobs(name_starts_with=prefix, results_per_page=size).by_page(token)
+            listing = self._client.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=size)
+            pages = listing.by_page(token)
             for page in pages:
-                found = tuple(_properties(blob.name, blob) for blob in page)
+                found = tuple(
+                    replace(_properties(blob.name, blob), metadata={}) for blob in page if not _is_folder(blob)
+                )
                 yield Page(found, pages.continuation_token or None)  # type: ignore[attr-defined]  # undeclared
 
     def folders(self) -> Iterator[str]:

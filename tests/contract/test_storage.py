@@ -281,3 +281,12 @@ def test_a_blob_is_json_unless_its_content_type_is_given(azurite: Account) -> No
     container.write("a.jpg", b"1", content_type="image/jpeg")
     types = [container._blob(path).get_blob_properties().content_settings.content_type for path in ("a.json", "a.jpg")]
     assert types == ["application/json", "image/jpeg"]
+
+
+def test_a_blob_that_stands_for_a_folder_is_not_listed(azurite: Account) -> None:
+    container = new_container(azurite, "folders")
+    container.write("p/nut", b"")
+    container._blob("p/nut").set_blob_metadata({"hdi_isfolder": "true"})
+    container.write("p/nut/1", b"1")
+    assert [blob.path for blob in container.list("p/")] == ["p/nut/1"]
+    assert [blob.path for page in container.pages("p/") for blob in page.blobs] == ["p/nut/1"]
