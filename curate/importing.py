@@ -66,10 +66,10 @@ def _say_plan(args: argparse.Namespace, plan: Plan, target: Target) -> None:
     boxes = f", {counted(plan.boxes, 'box', 'boxes')}" if plan.boxes else ""
     labels = ", ".join(f"{label} {count:,}" for label, count in sorted(plan.labels.items())[:20])
     more = f", and {len(plan.labels) - 20:,} more" if len(plan.labels) > 20 else ""
-    say(f"{counted(plan.pictures, 'picture')}{boxes} for {target}{': ' if labels else ''}{labels}{more}")
+    say(f"{counted(plan.pictures, 'picture')}{boxes} for {target}{': pictures with ' if labels else ''}{labels}{more}")
     if plan.others:
         some = ", ".join(plan.others[:3]) + (", …" if len(plan.others) > 3 else "")
-        say(f"left out: {counted(len(plan.others), 'file')} that no label speaks of, or that say nothing ({some})")
+        say(f"ignored: {counted(len(plan.others), 'file')} that no label speaks of, or that say nothing ({some})")
 
 
 def _progress(total: int) -> Callable[[int], None]:

@@ -99,7 +99,8 @@ def _why_nothing(storage: Storage, target: Target) -> str:
             "them when it starts, and by `reconcile` within an hour"
         )
     known = sorted(name for name in storage.training.folders() if layout.is_dataset_name(name))
-    others = f"; there are {', '.join(known[:10])}" if known else ""
+    more = f" and {len(known) - 10:,} more" if len(known) > 10 else ""
+    others = f"; there are {', '.join(known[:10])}{more}" if known else ""
     return f"there is no dataset '{dataset}' in container '{target.container}'{others}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate.errors import CurateError, UsageError
-from curate.examination import ABSENT, Examined, Measured, examine
+from curate.examination import ABSENT, Examined, Measured, examine, stated_in
 from curate.repair import repaired
 from curate.telling import Told, as_values, counted, say, say_findings, say_object, told_of
 from curate.tree import Tree, scan, size_of
@@ -26,7 +26,7 @@ def lint_file(args: argparse.Namespace) -> int:
     """Check a file; return the exit code, 1 when there is anything to tell.
 
     Raises:
-        CurateError: It cannot be read, or is of no known format.
+        CurateError: It cannot be read, is of no known format, or nothing in it can be repaired.
     """
     file: Path = args.target
     if args.fix is not None and file.suffix.lower() != ".json":
@@ -39,15 +39,29 @@ def lint_file(args: argparse.Namespace) -> int:
     findings = told_of(file, examined.findings)
     say_findings(findings)
     _summarise(examined, findings)
-    if out is not None and not examined.pictures:
-        raise CurateError(f"nothing of {file} can be used, so {out} was not written")
-    if out is not None:
-        out.write_bytes(repaired(examined.pictures, examined.labels, base_url=args.base_url or ""))
-        say(f"wrote {out}: {counted(len(examined.pictures), 'picture')}{_caveats(examined, args.base_url)}")
+    written = out if examined.pictures else None
+    if written is not None:
+        _write(written, examined, args.base_url)
     if args.json:
         facts: dict[str, Any] = {"file": str(file), **examined.facts(), "findingCount": len(findings)}
-        say_object({**facts, "findings": as_values(findings), "repaired": str(out) if out else None})
+        say_object({**facts, "findings": as_values(findings), "repaired": str(written) if written else None})
+    if out is not None and written is None:
+        raise CurateError(f"nothing of {file} can be used, so {out} was not written")
     return int(bool(findings))
+
+
+def _write(out: Path, examined: Examined, base_url: str | None) -> None:
+    wrote = "overwrote" if out.exists() else "wrote"
+    out.write_bytes(repaired(examined.pictures, examined.labels, base_url=base_url or ""))
+    pictures, labels = examined.lost
+    left_out = f" ({pictures:,} left out)" if pictures else ""
+    of = f" of {examined.stated[1]:,}" if labels and examined.stated else ""
+    noun = "labels" if of else counted(examined.kept, "label").partition(" ")[2]
+    lost = f" ({labels:,} left out: see above)" if labels else ""
+    say(
+        f"{wrote} {out}: {counted(len(examined.pictures), 'picture')}{left_out}, {examined.kept:,}{of} {noun}{lost}"
+        f"{_caveats(examined, base_url)}"
+    )
 
 
 def read(file: Path, most: int) -> bytes:
@@ -113,7 +127,7 @@ def _examined(file: Path, data: bytes, pictures: Path | None) -> Examined:
     parsed = parse(file, data)
     if file.suffix.lower() == ".json":
         sizes = measure(parsed.labellings, scan(pictures)) if pictures else {}
-        return examine(parsed, sizes)
+        return examine(parsed, sizes, stated_in(data))
     size = _size_beside(file, pictures or file.parent)
     return examine(parsed, {"": size} if size else {})
 
@@ -154,7 +168,12 @@ def _class_list(file: Path, data: bytes, *, as_json: bool) -> int:
 def _summarise(examined: Examined, findings: list[Told]) -> None:
     boxes = f", {counted(examined.boxes, 'box', 'boxes')} in {_unit(examined)}" if examined.boxes else ""
     kind = (examined.kind or "kind not clear") if examined.pictures else "nothing that can be used"
-    say(f"{counted(len(examined.pictures), 'picture')}{boxes}; {kind}; {counted(len(findings), 'finding')}")
+    pictures, labels = examined.lost
+    total = examined.stated[1] if examined.stated else 0
+    left_out = f" ({pictures:,} cannot be used)" if pictures else ""
+    lost = f", {labels:,} of {counted(total, 'label')} cannot be used" if labels else ""
+    found = counted(len(findings), "finding")
+    say(f"{counted(len(examined.pictures), 'picture')}{left_out}{boxes}{lost}; {kind}; {found}")
     counts = examined.counts()
     width = max(map(len, counts), default=0)
     for label, count in counts.items():

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +55,11 @@ def target_of(text: str) -> Target:
     if not slash or "/" in dataset:
         raise UsageError(f"'{text}' is not CONTAINER/DATASET, such as training/parts")
     if not is_dataset_name(dataset):
+        other = re.sub(r"[^a-z0-9]+", "-", dataset.lower()).strip("-")
+        hint = f". Try '{other}'" if is_dataset_name(other) else ""
         raise UsageError(
             f"'{dataset}' is not a dataset name. Use lower-case letters, digits and '-', at most 63 characters, "
-            "and begin with a letter or a digit"
+            f"and begin with a letter or a digit{hint}"
         )
     return Target(container, dataset)
 

@@ -262,7 +262,7 @@ def test_pictures_that_a_coco_file_names_and_that_are_missing_or_of_another_shap
     out = capsys.readouterr().out
     assert "image 1: 'b.jpg': is not among the pictures" in out
     assert "image 2: the file says 120 x 90 pixels, the picture is 90 x 120" in out
-    assert "left out: 1 file" in out
+    assert "ignored: 1 file" in out
     assert sorted(world.training.blobs) == ["parts/annotations/set.json", "parts/images/a.jpg"]
 
 
