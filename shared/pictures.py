@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import struct
 import threading
+import zlib
 from contextlib import nullcontext
 from typing import Final
 
@@ -15,6 +17,20 @@ from shared import limits
 FORMATS: Final = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "ICO")
 # Pillow refuses twice as many pixels before it decodes; below that our own limit on a side decides.
 Image.MAX_IMAGE_PIXELS = limits.TRAINING_SIDE[1] ** 2
+# What Pillow's readers raise on broken files: far from all of them turn it into an OSError.
+_BROKEN: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 LARGE_PIXELS: Final = 16_000_000
 _one_large: Final = threading.Lock()
 _SIDEWAYS: Final = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -54,7 +70,7 @@ def inspect(data: bytes, *, etag: str, labels: tuple[str, ...] = ()) -> Facts:
         problem = f"not a picture of a known format ({', '.join(FORMATS)}), whatever its name says"
     except Image.DecompressionBombError:
         problem = f"more pixels than a picture of {limits.TRAINING_SIDE[1]:,} px a side can have"
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on broken files
+    except _BROKEN as error:
         problem = f"truncated or damaged ({error}). Upload it again."
     else:
         least, most = limits.TRAINING_SIDE

@@ -20,7 +20,7 @@ from tests.coco_steps import STEPS, Player, Step
 from tests.storage_support import azurite, new_container, new_queue
 
 __all__ = ["azurite"]
-EXAMPLES = int(os.environ.get("DARKROOM_AZURITE_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("DARKROOM_AZURITE_EXAMPLES", "15"))
 LOCKS = ("fold.lock", "imports.lock", "reconcile.lock")
 
 

@@ -1,6 +1,9 @@
 import hashlib
+import io
+import struct
 
 import pytest
+from PIL import Image
 
 from shared.pictures import inspect
 from tests.pictures import draw, turned
@@ -49,3 +52,15 @@ def test_a_decompression_bomb_is_refused_without_being_decoded() -> None:
     bomb = header[:16] + (60_000).to_bytes(4) + (60_000).to_bytes(4) + header[24:]  # the PNG's own width and height
     problem = inspect(bomb, etag="0x1").problem
     assert problem is not None
+
+
+def test_a_picture_whose_damage_the_decoder_did_not_expect_is_recorded_as_damaged() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (40, 30)).save(buffer, "TIFF")
+    offset_is_a_number = struct.pack("<HHI", 273, 4, 1)  # tag StripOffsets, a LONG, one of them
+    offset_is_a_text = struct.pack("<HHI", 273, 2, 1)
+    assert offset_is_a_number in buffer.getvalue()
+    data = buffer.getvalue().replace(offset_is_a_number, offset_is_a_text)
+    problem = inspect(data, etag="0x1").problem
+    assert problem is not None
+    assert "damaged" in problem
