@@ -10,10 +10,10 @@ export names pictures without extension, so there a name also fits with one (con
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
 
 from shared.coco import stem_of
 from shared.formats import Finding, Labelling
+from shared.formats.coco import path_of_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _told_again(labelling: Labelling, dataset: str) -> Finding:
 
 def _names(labelling: Labelling) -> Iterator[tuple[str, ...]]:
     """Give each name that a file has for a picture, in parts; also what follows the last ``images`` in it."""
-    for name in (unquote(urlsplit(labelling.url).path) if labelling.url else "", labelling.picture):
+    for name in (path_of_url(labelling.url), labelling.picture):
         parts = _parts(name)
         if parts:
             yield parts
@@ -193,7 +193,7 @@ def _likeliest(labelling: Labelling, dataset: str) -> str | None:
     of a URL and a file name the first that has ``images`` in it, or the file name.
     """
     last: tuple[str, ...] = ()
-    for name in (unquote(urlsplit(labelling.url).path) if labelling.url else "", labelling.picture):
+    for name in (path_of_url(labelling.url), labelling.picture):
         parts = _parts(name)
         if whole := _whole(parts, dataset):
             return "/".join(parts[len(parts) - whole :])

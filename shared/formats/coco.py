@@ -23,7 +23,7 @@ from shared.formats.jsonarrays import Array, find_array, pieces
 from shared.formats.lines import Lines, not_utf8
 from shared.layout import normalise_label
 
-__all__ = ["EPSILON", "Exported", "parse_coco", "write_coco"]
+__all__ = ["EPSILON", "Exported", "parse_coco", "path_of_url", "write_coco"]
 
 _GIVE_UP: Final = 10_000  # records of another form; what has so many is no data set, and each takes long
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
@@ -185,7 +185,7 @@ def _pictures(file: _File, array: Array) -> dict[int, Labelling]:
         url = next(
             (u for u in (record.absolute_url, record.coco_url) if u and u.startswith(("http://", "https://"))), ""
         )
-        name = record.file_name or _path_of(record.absolute_url) or _path_of(record.coco_url)
+        name = record.file_name or path_of_url(record.absolute_url) or path_of_url(record.coco_url)
         if not name:
             return "it has neither file_name nor URL. Name its file."
         if not name.isprintable() or not url.isprintable():
@@ -235,8 +235,8 @@ def _joined(file: _File, pictures: dict[int, Labelling], reading: Reading) -> li
     return list(pictures.values())
 
 
-def _path_of(url: str | None) -> str:
-    """Return the path of a URL, of any scheme."""
+def path_of_url(url: str | None) -> str:
+    """Return the path of a URL, of any scheme, without the first slash; a URL that is none has some path too."""
     path = (url or "").partition("://")[2].partition("/")[2]
     return unquote(path.partition("?")[0].partition("#")[0])
 

@@ -47,6 +47,13 @@ def world() -> World:
     return World()
 
 
+@pytest.mark.parametrize("url", ["http://[parts/images/1.jpg", "http://a\u2100b/parts/images/1.jpg"])
+def test_a_url_that_is_none_names_a_picture_by_what_looks_like_its_path(world: World, url: str) -> None:
+    drop(world, "1.jpg")
+    world.drop(IMPORT, coco({url: "nut"}, urls=True))
+    assert said(world) == {"parts/images/1.jpg": ["nut"]}
+
+
 def test_a_file_is_applied_when_it_comes_and_forgotten_when_it_goes(world: World) -> None:
     drop(world, "1.jpg", "2.jpg")
     world.drop(IMPORT, coco({"1.jpg": "nut", "2.jpg": None}))
