@@ -14,7 +14,7 @@ from shared.blocks import LeafSizes
 from shared.changes import ChangeBatch, ChangeRecord, encode_change
 from shared.coco import Seen
 from shared.cocofile import SIZES, CocoFile
-from shared.errors import BrokenFileError
+from shared.errors import DarkroomError
 from shared.layout import MisplacedPath, PicturePath
 from shared.misplaced import MisplacedBlobs
 from shared.pictures import Facts
@@ -75,18 +75,18 @@ class Datasets:
         """Drain the queue into the COCO files, if nobody else is at it; return how many messages were folded.
 
         Raises:
-            BrokenFileError: A dataset's file cannot be read; its changes stay in the queue, others were folded.
+            DarkroomError: A dataset could not be folded; its changes stay in the queue, others were folded.
         """
-        folded, broken = self._drain()
-        if broken:
-            raise broken[0]
+        folded, failures = self._drain()
+        if failures:
+            raise failures[0]
         return folded
 
     def fold_paths(self, paths: Sequence[str]) -> None:
         """Look at some paths and fold them, taking turns with whoever folds the queue.
 
         Raises:
-            BrokenFileError: The dataset's file cannot be read.
+            DarkroomError: A dataset could not be folded.
         """
         give_up_at = self._clock() + 2 * LEASE.total_seconds()
         while (lease := self._locks.lease(LOCK, LEASE)) is None:
@@ -107,14 +107,14 @@ class Datasets:
             lease.release()
         self._drain()
 
-    def _drain(self) -> tuple[int, list[BrokenFileError]]:
-        """Fold what is in the queue; return how many messages were, and which files were broken.
+    def _drain(self) -> tuple[int, list[DarkroomError]]:
+        """Fold what is in the queue; return how many messages were, and what failed.
 
         Group commit: whoever has the lease commits for all. Files are committed before messages are deleted, so a crash
-        repeats work and loses none. A broken file is not the business of whoever uploaded to another dataset: `fold`,
+        repeats work and loses none. What fails is not the business of whoever uploaded to another dataset: `fold`,
         which the timer calls, raises it.
         """
-        folded, broken = 0, list[BrokenFileError]()
+        folded, failures = 0, list[DarkroomError]()
         give_up_at = self._clock() + LONGEST.total_seconds()
         while self._clock() < give_up_at and (lease := self._locks.lease(LOCK, LEASE)) is not None:
             try:
@@ -123,12 +123,12 @@ class Datasets:
                     if not messages:
                         break
                     batch = ChangeBatch(messages)
-                    broken += self._commit_batch(batch, lease)
+                    failures += self._commit_batch(batch, lease)
                     if not lease.renew():
                         # Somebody else may have folded the same paths meanwhile from a newer look, found nothing to
                         # write and deleted their messages; what we committed then is old. Have it all looked up again.
                         self._hint({record.path for records in batch.groups.values() for record in records})
-                        return folded, broken
+                        return folded, failures
                     self._delete(batch.finished)
                     folded += len(batch.finished)
             finally:
@@ -136,18 +136,18 @@ class Datasets:
             # A change that came between our last look and the release has no other folder: look once more.
             if self._changes.is_empty():
                 break
-        return folded, broken
+        return folded, failures
 
-    def _commit_batch(self, batch: ChangeBatch, lease: Lease) -> list[BrokenFileError]:
-        broken: list[BrokenFileError] = []
+    def _commit_batch(self, batch: ChangeBatch, lease: Lease) -> list[DarkroomError]:
+        failures: list[DarkroomError] = []
         for dataset, records in batch.groups.items():
             try:
                 self._commit(dataset, records, lease)
-            except BrokenFileError as error:
+            except DarkroomError as error:
                 _log.exception("changes of dataset '%s' stay in the queue", dataset)
-                broken.append(error)
+                failures.append(error)
                 batch.keep(dataset)
-        return broken
+        return failures
 
     def _hint(self, paths: Iterable[str]) -> None:
         for path in paths:

@@ -8,7 +8,8 @@
     ├── StorageError               storage refused or did not answer
     │   ├── BlobNotFoundError
     │   ├── BlobChangedError       If-Match or If-None-Match did not hold: somebody else was first
-    │   └── BlobTooLargeError
+    │   ├── BlobTooLargeError
+    │   └── BlobArchivedError     it is in the archive tier, or on its way out of it
     ├── BrokenFileError            a file of ours in storage cannot be read
     ├── VisionError                the engine
     │   ├── VisionUnavailableError it did not answer, or answered 429 or 5xx
@@ -86,6 +87,18 @@ class BlobTooLargeError(StorageError):
         super().__init__(message)
         self.etag = etag
         self.size = size
+
+
+class BlobArchivedError(StorageError):
+    """The blob is in the archive tier, where nothing can read it.
+
+    Attributes:
+        etag: Its version.
+    """
+
+    def __init__(self, message: str, *, etag: str) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 class BrokenFileError(DarkroomError):

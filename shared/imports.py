@@ -16,7 +16,7 @@ from shared import layout, limits, telemetry
 from shared.blocks import LeafSizes
 from shared.coco import Seen
 from shared.cocofile import SIZES, CocoFile
-from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
+from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError
 from shared.formats import Labelling, Parsed
 from shared.formats.classlist import is_class_list, parse_class_list
 from shared.formats.coco import parse_coco
@@ -169,8 +169,10 @@ class Imports:
             live.drop_imports(path)
             self._update(dataset, {path: None}, over=file)
             return
-        except BlobTooLargeError as error:
-            reason = f"{error.size:,} bytes; a file may have {limits.IMPORT_BYTES // 2**20} MB. Split it."
+        except (BlobTooLargeError, BlobArchivedError) as error:
+            reason = "it is in the archive tier, where nothing can read it. Delete it, and upload it again."
+            if isinstance(error, BlobTooLargeError):
+                reason = f"{error.size:,} bytes; a file may have {limits.IMPORT_BYTES // 2**20} MB. Split it."
             refused = ImportedFile(etag=error.etag, state="applied", findings=(reason,), finding_count=1)
             self._update(dataset, {path: refused}, over=file)
             return

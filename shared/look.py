@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from shared import limits
 from shared.coco import Claim, Seen
-from shared.errors import BlobNotFoundError, BlobTooLargeError
+from shared.errors import BlobArchivedError, BlobNotFoundError, BlobTooLargeError
 from shared.formats import Finding, Labelling, Parsed, label_problem
 from shared.formats.classlist import is_class_list, parse_class_list
 from shared.formats.voc import parse_voc
@@ -19,7 +19,7 @@ MOST_FINDINGS: Final = 3  # of one file, in its problem
 
 
 def look(training: BlobContainer, path: str) -> Seen | None:
-    """Read what lies at a path under ``{dataset}/images/``; None when nothing does."""
+    """Read what lies at a path under ``{dataset}/images/``; None when nothing does, or only a folder."""
     is_text = is_label_file(path)
     bound = limits.SIDE_CAR_BYTES if is_text else limits.TRAINING_BYTES
     try:
@@ -30,6 +30,11 @@ def look(training: BlobContainer, path: str) -> Seen | None:
         what = "a file of labels has" if is_text else "training takes"
         problem = f"{error.size:,} bytes; {what} at most {bound // 2**20} MB"
         return Seen(etag=error.etag, problem=problem)
+    except BlobArchivedError as error:
+        problem = "is in the archive tier, where nothing can read it. Delete it, and upload it again."
+        return Seen(etag=error.etag, problem=problem)
+    if blob.properties.is_folder:
+        return None
     if is_text:
         return _label_file(path, blob)
     return picture(path, inspect(blob.data, etag=blob.properties.etag, labels=_metadata_labels(blob)))

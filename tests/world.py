@@ -21,7 +21,7 @@ from shared.promotions import Promotion, PromotionLog
 from shared.reconcile import PAGE, Pass, Reconciliation
 from shared.registry import Registry
 from shared.settings import Settings
-from shared.storage import JSON, BlobContainer, Queue
+from shared.storage import JSON, Blob, BlobContainer, Queue
 from shared.storage.memory import MemoryContainer, MemoryQueue
 from shared.vision import VisionClient
 from tests.pictures import draw
@@ -145,11 +145,17 @@ class Listener:
 
 
 class BreakableContainer(MemoryContainer):
-    """A container in which something may happen just before a write: a crash, or somebody else's doing."""
+    """A container in which something may happen just before a read or write: a crash, or somebody else's doing."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.before_read: Callable[[str], None] = lambda _: None
         self.before_write: Callable[[str], None] = lambda _: None
+
+    def read(self, path: str, *, max_bytes: int | None = None) -> Blob:
+        """Let it happen, then read."""
+        self.before_read(path)
+        return super().read(path, max_bytes=max_bytes)
 
     def write(
         self,

@@ -31,6 +31,11 @@ class BlobProperties:
     metadata: Mapping[str, str] = field(default_factory=dict)
     md5: str = field(default="", compare=False)
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it stands for a folder, as accounts with a hierarchical namespace and some tools keep them."""
+        return self.metadata.get("hdi_isfolder") == "true"
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
@@ -71,6 +76,7 @@ class BlobContainer(Protocol):
         Raises:
             BlobNotFoundError: It does not exist.
             BlobTooLargeError: It is larger than `max_bytes`.
+            BlobArchivedError: It is in the archive tier.
         """
 
     def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:

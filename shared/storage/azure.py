@@ -6,14 +6,14 @@ The client libraries are imported where they are first used, so that importing t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
+from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
 from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # The libraries' own defaults wait 15 s before the first retry; a function should not.
 RETRIES: Final[dict[str, Any]] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 4}
 EMULATED_ACCOUNT: Final = "devstoreaccount1"  # Azurite's
+_ARCHIVED: Final = ("BlobArchived", "BlobBeingRehydrated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,12 @@ def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
     return BlobProperties(path, (found.etag or "").strip('"'), found.size or 0, found.last_modified, metadata, md5)
 
 
-def _is_folder(found: AzureBlobProperties) -> bool:
-    """Tell whether a listed blob stands for a folder, as accounts with a hierarchical namespace keep them."""
-    return (found.metadata or {}).get("hdi_isfolder") == "true"
+def _listed(found: Iterable[AzureBlobProperties]) -> Iterator[BlobProperties]:
+    """Give what a listing tells of blobs, without their metadata, but not of those that stand for folders."""
+    for blob in found:
+        properties = _properties(blob.name, blob)
+        if not properties.is_folder:
+            yield replace(properties, metadata={})
 
 
 def _condition(if_match: str | None) -> dict[str, Any]:
@@ -161,8 +165,16 @@ class AzureContainer:
 
     def read(self, path: str, *, max_bytes: int | None = None) -> Blob:
         """Read a blob whole, in one version; of one that is too large no more than the first 32 MB are fetched."""
+        from azure.core.exceptions import ResourceExistsError
+
         with _translated(self._what(path)):
-            download = self._download(path)
+            try:
+                download = self._download(path)
+            except ResourceExistsError as error:
+                if getattr(error, "error_code", None) not in _ARCHIVED:
+                    raise
+                etag = str(self._blob(path).get_blob_properties().etag).strip('"')
+                raise BlobArchivedError(f"{self._what(path)} is in the archive tier", etag=etag) from error
             found = _properties(path, download.properties)
             if max_bytes is None or download.size <= max_bytes:
                 return Blob(download.readall(), found)
@@ -284,9 +296,7 @@ class AzureContainer:
     def list(self, prefix: str) -> Iterator[BlobProperties]:
         """List blobs by prefix."""
         with _translated(f"container '{self.name}'"):
-            for found in self._client.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                if not _is_folder(found):
-                    yield replace(_properties(found.name, found), metadata={})
+            yield from _listed(self._client.list_blobs(name_starts_with=prefix, include=["metadata"]))
 
     def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
         """List blobs by prefix, in the service's own pages (5,000 blobs)."""
@@ -294,10 +304,7 @@ class AzureContainer:
             listing = self._client.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=size)
             pages = listing.by_page(token)
             for page in pages:
-                found = tuple(
-                    replace(_properties(blob.name, blob), metadata={}) for blob in page if not _is_folder(blob)
-                )
-                yield Page(found, pages.continuation_token or None)  # type: ignore[attr-defined]  # undeclared
+                yield Page(tuple(_listed(page)), pages.continuation_token or None)  # type: ignore[attr-defined]  # undeclared
 
     def folders(self) -> Iterator[str]:
         """List the first path segments."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
+from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
 from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
 
 
@@ -38,6 +38,7 @@ class MemoryContainer:
         self.name = name
         self.blobs: dict[str, Blob] = {}
         self.leases: dict[str, int] = {}
+        self._archived: set[str] = set()
         self._staged: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._blocks: dict[str, dict[str, bytes]] = {}
         self._lock = threading.RLock()
@@ -48,6 +49,8 @@ class MemoryContainer:
         blob = self.blobs.get(path)
         if blob is None:
             raise BlobNotFoundError(f"blob '{self.name}/{path}' does not exist")
+        if path in self._archived:
+            raise BlobArchivedError(f"blob '{self.name}/{path}' is in the archive tier", etag=blob.properties.etag)
         if max_bytes is not None and len(blob.data) > max_bytes:
             found = blob.properties
             message = f"blob '{self.name}/{path}' is larger than {max_bytes:,} bytes"
@@ -109,6 +112,10 @@ class MemoryContainer:
             properties = replace(self.read(path).properties, etag=self._next_etag(), metadata=metadata)
             self.blobs[path] = Blob(self.blobs[path].data, properties)
 
+    def archive(self, path: str) -> None:
+        """Move a blob to the archive tier, as people do; it stays the same version."""
+        self._archived.add(path)
+
     def _check(self, path: str, if_match: str | None, *, create_only: bool = False) -> None:
         found = self.properties(path)
         if (if_match is not None and (found is None or found.etag != if_match)) or (create_only and found):
@@ -128,11 +135,12 @@ class MemoryContainer:
         with self._lock:
             self.blobs.pop(path, None)
             self._blocks.pop(path, None)
+            self._archived.discard(path)
 
     def list(self, prefix: str) -> Iterator[BlobProperties]:
         """List blobs by prefix, in the order of their paths."""
         found = [self.blobs[path].properties for path in sorted(self.blobs) if path.startswith(prefix)]
-        return iter([replace(properties, metadata={}) for properties in found])
+        return iter([replace(properties, metadata={}) for properties in found if not properties.is_folder])
 
     def pages(self, prefix: str, *, token: str | None = None, size: int = 5000) -> Iterator[Page]:
         """List blobs page by page; a token is the last path of its page."""

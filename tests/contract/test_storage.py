@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from shared.errors import BlobChangedError, BlobNotFoundError, BlobTooLargeError
+from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError
 from shared.storage import BlobContainer, Queue, QueueMessage
 from shared.storage.azure import Account, AzureContainer
 from shared.storage.memory import MemoryContainer, MemoryQueue
@@ -283,10 +283,33 @@ def test_a_blob_is_json_unless_its_content_type_is_given(azurite: Account) -> No
     assert types == ["application/json", "image/jpeg"]
 
 
-def test_a_blob_that_stands_for_a_folder_is_not_listed(azurite: Account) -> None:
-    container = new_container(azurite, "folders")
+def set_metadata(container: BlobContainer, path: str, metadata: dict[str, str]) -> None:
+    """Attach metadata, as people do."""
+    if isinstance(container, MemoryContainer):
+        container.set_metadata(path, {name.lower(): value for name, value in metadata.items()})
+    elif isinstance(container, AzureContainer):
+        container._blob(path).set_blob_metadata(metadata)
+
+
+@pytest.mark.parametrize("name", ["hdi_isfolder", "Hdi_isfolder"])
+def test_a_blob_that_stands_for_a_folder_is_not_listed(container: BlobContainer, name: str) -> None:
     container.write("p/nut", b"")
-    container._blob("p/nut").set_blob_metadata({"hdi_isfolder": "true"})
+    set_metadata(container, "p/nut", {name: "true"})
     container.write("p/nut/1", b"1")
+    assert container.read("p/nut").properties.is_folder
     assert [blob.path for blob in container.list("p/")] == ["p/nut/1"]
     assert [blob.path for page in container.pages("p/") for blob in page.blobs] == ["p/nut/1"]
+
+
+def test_a_blob_in_the_archive_tier_is_told_apart_from_one_that_was_changed(container: BlobContainer) -> None:
+    etag = container.write("a/1.jpg", b"1")
+    if isinstance(container, MemoryContainer):
+        container.archive("a/1.jpg")
+    elif isinstance(container, AzureContainer):
+        container._blob("a/1.jpg").set_standard_blob_tier("Archive")
+    with pytest.raises(BlobArchivedError) as caught:
+        container.read("a/1.jpg", max_bytes=10)
+    assert caught.value.etag == etag
+    container.delete("a/1.jpg")
+    container.write("a/1.jpg", b"2")
+    assert container.read("a/1.jpg").data == b"2"

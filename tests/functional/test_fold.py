@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.changes import ChangeRecord, encode_change
 from shared.dataset import LOCK
-from shared.errors import BrokenFileError
+from shared.errors import BrokenFileError, StorageError
 from tests.pictures import draw
 from tests.world import World
 
@@ -176,6 +176,37 @@ def test_a_broken_file_of_one_dataset_keeps_its_changes_and_holds_no_other_up(wo
     world.queue.reveal()
     world.reconcile()
     assert world.paths() == ["parts/images/nut/1.jpg"]
+
+
+def test_an_archived_picture_is_told_and_holds_nothing_up(world: World) -> None:
+    world.training.write("parts/images/nut/1.jpg", draw(1))
+    world.training.archive("parts/images/nut/1.jpg")
+    world.drop("parts/images/nut/2.jpg", draw(2))
+    world.services.intake.notice("parts/images/nut/1.jpg")
+    assert world.paths() == ["parts/images/nut/2.jpg"]
+    assert "archive tier" in world.status()["problems"][0]["reason"]
+    assert world.reconcile()["parts"].drift == 0
+    world.remove("parts/images/nut/1.jpg")
+    world.drop("parts/images/nut/1.jpg", draw(1))
+    assert len(world.paths()) == 2
+    assert world.status()["problems"] == []
+
+
+def test_a_blob_that_storage_refuses_holds_no_other_dataset_up(world: World) -> None:
+    refused = "parts/images/nut/1.jpg"
+
+    def refuse(path: str) -> None:
+        if path == refused:
+            raise StorageError("refused")
+
+    world.training.before_read = refuse
+    world.queue.send(encode_change(ChangeRecord(path=refused)))
+    world.drop("others/images/nut/1.jpg", draw(1))
+    assert world.paths("others") == ["others/images/nut/1.jpg"]
+    world.queue.reveal()
+    with pytest.raises(StorageError, match="refused"):
+        world.fold()
+    assert len(world.queue.messages) == 1
 
 
 def test_a_deletion_of_what_is_no_picture_is_none_of_ours(world: World) -> None:

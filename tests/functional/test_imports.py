@@ -47,6 +47,14 @@ def world() -> World:
     return World()
 
 
+def test_an_archived_file_is_told(world: World) -> None:
+    world.training.write(IMPORT, coco({"1.jpg": "nut"}))
+    world.training.archive(IMPORT)
+    world.services.intake.notice(IMPORT)
+    assert imported(world)["state"] == "rejected"
+    assert "archive tier" in world.status()["problems"][0]["reason"]
+
+
 @pytest.mark.parametrize("url", ["http://[parts/images/1.jpg", "http://a\u2100b/parts/images/1.jpg"])
 def test_a_url_that_is_none_names_a_picture_by_what_looks_like_its_path(world: World, url: str) -> None:
     drop(world, "1.jpg")

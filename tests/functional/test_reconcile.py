@@ -59,6 +59,18 @@ def test_a_container_that_was_there_before_is_taken_in_by_pages(world: World) ->
     assert world.state() == before
 
 
+def test_a_blob_that_stands_for_a_folder_is_nothing_whoever_tells_of_it(world: World) -> None:
+    put(world, 2)
+    world.reconcile()
+    world.training.write("parts/images/nut", b"")
+    world.training.set_metadata("parts/images/nut", {"hdi_isfolder": "true"})
+    before = world.state()
+    world.services.intake.notice("parts/images/nut")
+    assert world.reconcile()["parts"].drift == 0
+    assert world.state() == before
+    assert world.status()["problems"] == []
+
+
 def test_a_pass_that_runs_out_of_time_goes_on_where_it_stood_and_the_status_says_how_far(
     world: World, watch: Watch
 ) -> None:
