@@ -26,6 +26,7 @@ LEASE: Final = timedelta(seconds=30)
 HIDDEN: Final = timedelta(seconds=30)  # how soon a killed fold's messages come back
 BATCH: Final = 256
 LONGEST: Final = timedelta(minutes=2)  # then the next timer goes on, so that no invocation runs into its time-out
+LONGEST_BESIDE: Final = timedelta(seconds=10)  # beside paths that were given: whoever gave them has more to do
 RENEW_AFTER: Final = 32  # look-ups
 CALLS_AT_ONCE: Final = 8
 TURN: Final = 0.2  # seconds between two tries to get the lease
@@ -105,9 +106,9 @@ class Datasets:
                 self._hint(paths)
         finally:
             lease.release()
-        self._drain()
+        self._drain(LONGEST_BESIDE)
 
-    def _drain(self) -> tuple[int, list[DarkroomError]]:
+    def _drain(self, longest: timedelta = LONGEST) -> tuple[int, list[DarkroomError]]:
         """Fold what is in the queue; return how many messages were, and what failed.
 
         Group commit: whoever has the lease commits for all. Files are committed before messages are deleted, so a crash
@@ -115,7 +116,7 @@ class Datasets:
         which the timer calls, raises it.
         """
         folded, failures = 0, list[DarkroomError]()
-        give_up_at = self._clock() + LONGEST.total_seconds()
+        give_up_at = self._clock() + longest.total_seconds()
         while self._clock() < give_up_at and (lease := self._locks.lease(LOCK, LEASE)) is not None:
             try:
                 while self._clock() < give_up_at:

@@ -7,11 +7,11 @@ how far it came, and `resume` goes on there. On datasets that agree nothing is w
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -21,10 +21,10 @@ from shared.cocofile import CocoFile
 from shared.dataset import Datasets
 from shared.errors import BlobChangedError
 from shared.imports import Imports
-from shared.misplaced import MisplacedBlobs
+from shared.misplaced import MOST, MisplacedBlobs
 from shared.registry import Registry
 from shared.rounds import for_each
-from shared.storage import BlobContainer, Lease
+from shared.storage import BlobContainer, Lease, Page
 from shared.storage.documents import read_document, try_write_document
 
 LOCK: Final = "reconcile.lock"
@@ -34,6 +34,8 @@ LONGEST_RESUMED: Final = timedelta(minutes=1)  # beside what else that timer doe
 FOLDED_AT_ONCE: Final = 256
 PAGE: Final = 5000
 END: Final = "\U0010ffff"
+
+type Drift = Literal["missing", "changed", "vanished"]
 
 _log = logging.getLogger("darkroom.reconcile")
 
@@ -49,6 +51,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
         vanished: In the file, not in the container.
         token: Where the listing goes on; None at its beginning.
         after: The last path that was compared.
+        folded: Of the page that follows, the last path that was folded; empty when none was.
         done: Whether it came to the end.
         schema: Version of this record.
     """
@@ -60,6 +63,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     vanished: int = 0
     token: str | None = None
     after: str = ""
+    folded: str = ""
     done: bool = False
     schema: int = 1
 
@@ -132,26 +136,22 @@ class Reconciliation:
         for page in self._training.pages(f"{folder}/", token=state.token, size=self._page):
             last = page.blobs[-1].path if page.blobs else state.after  # a page may hold nothing, and have a next
             end = last if page.token else END
-            listed = {blob.path: blob.etag for blob in page.blobs}
-            self._imports.compare(folder, listed, after=state.after, end=end)
-            listed = {path: etag for path, etag in listed.items() if not layout.is_no_upload(path)}
-            before = known.between(state.after, end)
-            missing, vanished = listed.keys() - before.keys(), before.keys() - listed.keys()
-            changed = {path for path in listed.keys() & before.keys() if listed[path] != before[path]}
-            state = msgspec.structs.replace(
-                state,
-                compared=state.compared + len(page.blobs),
-                missing=state.missing + len(missing),
-                changed=state.changed + len(changed),
-                vanished=state.vanished + len(vanished),
-                token=page.token,
-                after=end,
-                done=page.token is None,
-            )
-            for paths in batched(sorted(missing | changed | vanished), FOLDED_AT_ONCE, strict=False):
+            drift = self._drift(folder, page, state.after, end, known)
+            to_fold = sorted(path for path in drift if path > state.folded)
+            left = len(to_fold)
+            for paths in batched(to_fold, FOLDED_AT_ONCE, strict=False):
                 self._datasets.fold_paths(paths)
                 known.forget()
-                lease.renew()
+                state = _counted(state, [drift[path] for path in paths], paths[-1])
+                left -= len(paths)
+                if left and (not lease.renew() or self._clock() >= give_up_at):
+                    break
+            if left:
+                break
+            compared = state.compared + len(page.blobs)
+            state = msgspec.structs.replace(
+                state, compared=compared, token=page.token, after=end, folded="", done=page.token is None
+            )
             if not lease.renew() or self._clock() >= give_up_at:
                 break
         if state.drift or not state.done:
@@ -165,6 +165,30 @@ class Reconciliation:
             try_write_document(self._blobs, _path(folder), state, over=etag)
         return state
 
+    def _drift(self, folder: str, page: Page, after: str, end: str, known: "_Known") -> dict[str, Drift]:
+        """Return what differs between a page of the listing and what is known of the paths in (after, end]."""
+        listed = {blob.path: blob.etag for blob in page.blobs}
+        self._imports.compare(folder, listed, after=after, end=end)
+        listed = {path: etag for path, etag in listed.items() if not layout.is_no_upload(path)}
+        before = known.between(after, end)
+        drift: dict[str, Drift] = {path: "vanished" for path in before if path not in listed}
+        for path, etag in listed.items():
+            if path in before and before[path] != etag:
+                drift[path] = "changed"
+            elif path not in before and not known.is_beyond(path):
+                drift[path] = "missing"
+        return drift
+
+
+def _counted(state: Pass, drift: Sequence[Drift], folded: str) -> Pass:
+    return msgspec.structs.replace(
+        state,
+        missing=state.missing + drift.count("missing"),
+        changed=state.changed + drift.count("changed"),
+        vanished=state.vanished + drift.count("vanished"),
+        folded=folded,
+    )
+
 
 @dataclass
 class _Known:
@@ -176,12 +200,13 @@ class _Known:
     _runs: Iterator[Records] | None = None
     _entries: dict[str, str] = field(default_factory=dict)
     _reach: str = ""  # the last path that was read
+    _last_misplaced: str = END  # beyond it misplaced blobs are not remembered, because the list is full
 
     def between(self, after: str, end: str) -> dict[str, str]:
         """Return path → ETag of all known paths in (after, end]."""
-        misplaced = {
-            path: etag for path, (etag, _) in self.misplaced.all().items() if path.startswith(f"{self.folder}/")
-        }
+        told = self.misplaced.all()
+        self._last_misplaced = max(told) if len(told) >= MOST else END
+        misplaced = {path: etag for path, (etag, _) in told.items() if path.startswith(f"{self.folder}/")}
         while True:
             try:
                 known = self._in_file(after, end)
@@ -189,6 +214,10 @@ class _Known:
                 self.forget()
             else:
                 return known | {path: etag for path, etag in misplaced.items() if after < path <= end}
+
+    def is_beyond(self, path: str) -> bool:
+        """Tell whether a path is a misplaced blob's that is not remembered, to judge by the last call of `between`."""
+        return path > self._last_misplaced and isinstance(layout.parse_picture_path(path), layout.MisplacedPath)
 
     def forget(self) -> None:
         """Read the file anew at the next call: it was changed."""

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from shared.blocks import LeafSizes
+from shared.changes import ChangeRecord, encode_change
 from shared.coco import Seen
 from shared.cocofile import CocoFile
+from shared.misplaced import MOST
 from shared.pictures import Facts
-from shared.reconcile import LOCK
+from shared.reconcile import FOLDED_AT_ONCE, LOCK
 from tests.coco_model import Stored, expected, said_by
 from tests.pictures import draw
 from tests.world import Killed, Pace, Watch, World
@@ -92,6 +94,51 @@ def test_a_pass_that_runs_out_of_time_goes_on_where_it_stood_and_the_status_says
     world.services.intake.resume(now=world.now)
     assert world.reconcile()["parts"].drift == 0
     assert world.state() == before
+
+
+def test_a_pass_that_runs_out_of_time_within_a_page_goes_on_there(watch: Watch) -> None:
+    world = World(pace=Pace(sizes=TINY, watch=watch))
+    count = 2 * FOLDED_AT_ONCE + 20
+    for number in range(count):
+        world.training.write(f"parts/images/nut/{number:04}.txt", b"0 0.5 0.5 0.2 0.2")
+    watch.step = 100
+    world.reconcile()
+    seen = [progress(world)]
+    while not seen[-1]["done"]:
+        world.services.intake.resume(now=world.now)
+        seen.append(progress(world))
+    assert [one["missing"] for one in seen] == [FOLDED_AT_ONCE, 2 * FOLDED_AT_ONCE, count]
+    assert [one["compared"] for one in seen] == [0, 0, count + 1], "and live.json"
+    watch.step = 0
+    assert world.reconcile()["parts"].drift == 0
+    for number in range(count):
+        world.training.delete(f"parts/images/nut/{number:04}.txt")
+    watch.step = 100
+    assert world.reconcile()["parts"].vanished == FOLDED_AT_ONCE
+
+
+def test_a_comparison_folds_what_others_upload_only_for_a_while(watch: Watch) -> None:
+    world = World(pace=Pace(fold_batch=1, watch=watch))
+    put(world, 1)
+    for number in range(100):
+        world.queue.send(encode_change(ChangeRecord(path=f"parts/images/nut/{number}.png")))
+    watch.step = 2
+    world.reconcile()
+    assert len(world.queue.messages) > 90
+
+
+def test_misplaced_blobs_beyond_those_that_are_told_are_not_looked_at_again(world: World) -> None:
+    for number in range(MOST + 5):
+        world.training.write(f"parts/nut/{number:04}.jpg", b"")
+    world.reconcile()
+    before = world.state()
+    assert world.reconcile()["parts"].drift == 0
+    assert world.state() == before
+    world.training.delete("parts/nut/0000.jpg")
+    assert world.reconcile()["parts"].vanished == 1
+    world.reconcile()
+    told = [problem["path"] for problem in world.services.status.report(now=world.now)["problems"]]
+    assert (len(told), told[-1]) == (MOST, f"parts/nut/{MOST:04}.jpg")
 
 
 def test_what_changes_behind_and_before_a_pass_under_way_is_found_by_it_or_the_next(world: World, watch: Watch) -> None:
