@@ -159,6 +159,14 @@ class Imports:
             if file.state != "applied" and self._clock() < give_up_at and lease.renew():
                 with telemetry.span("import", attributes={telemetry.DATASET: dataset}):
                     self._apply(dataset, path, file, lease, give_up_at)
+                if not lease.renew():
+                    # Somebody else may have applied a newer version meanwhile; what we committed then is old.
+                    self._begin_anew(dataset, path)
+                    return
+
+    def _begin_anew(self, dataset: str, path: str) -> None:
+        now = self._training.properties(path)
+        self._update(dataset, {path: ImportedFile(etag=now.etag if now else "")})
 
     def _apply(self, dataset: str, path: str, file: ImportedFile, lease: Lease, give_up_at: float) -> None:
         live = CocoFile(self._training, dataset, sizes=self._sizes)

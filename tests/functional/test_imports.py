@@ -208,6 +208,30 @@ def test_a_file_replaced_while_it_was_applied_is_begun_anew(world: World) -> Non
     assert said(world) == {f"parts/images/{n}.jpg": ["bolt"] if n < 9 else [] for n in range(10)}
 
 
+@pytest.mark.parametrize("newer", [coco({"1.jpg": "new"}), None])
+def test_who_lost_the_lease_and_commits_an_old_version_has_the_newer_one_applied_again(
+    world: World, newer: bytes | None
+) -> None:
+    drop(world, "1.jpg")
+    world.training.write(IMPORT, coco({"1.jpg": "old"}))
+
+    def stall(path: str) -> None:
+        if path.endswith("live.json"):
+            world.before_writes(lambda _: None)
+            world.registry_blobs.leases.clear()
+            if newer is None:
+                world.remove(IMPORT)
+            else:
+                world.drop(IMPORT, newer)
+
+    world.before_writes(stall)
+    world.services.intake.notice(IMPORT)
+    assert said(world) == {"parts/images/1.jpg": ["old"]}, "it was committed last"
+    world.services.intake.resume(now=world.now)
+    assert said(world) == {"parts/images/1.jpg": ["new"] if newer else []}
+    assert [entry["state"] for entry in world.status()["imports"]] == (["applied"] if newer else [])
+
+
 def test_a_picture_that_comes_while_a_file_is_applied_in_parts_is_not_passed_over(world: World) -> None:
     watch = Watch()
     world = World(pace=Pace(import_batch=1, watch=watch))
