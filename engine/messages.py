@@ -3,6 +3,7 @@
 The request travels through the child's standard input, not through arguments or environment: it carries a SAS.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -63,3 +64,4 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 
 type JobLine = Progress | Done | Failed
+type Report = Callable[[Progress], None]
