@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from engine.access import shown
 from engine.errors import JobError
 
 CORRUPT = "datasetCorrupt"
@@ -62,6 +63,7 @@ class Example:
         label: The category's name.
         url: Where the picture lies.
         title: What messages call the picture.
+        name: Its file_name, else its URL without query.
         sha256: Of its bytes, lower-case hex, when the file says so.
         etag: Of its blob, when the file says so.
     """
@@ -69,6 +71,7 @@ class Example:
     label: str
     url: str
     title: str
+    name: str
     sha256: str | None
     etag: str | None
 
@@ -137,7 +140,7 @@ def _example(source: str, image: ImageRecord, category: CategoryRecord) -> Examp
     sha256 = image.sha256.lower() if image.sha256 else None
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise JobError(CORRUPT, f"{title} has a sha256 that is not 64 hexadecimal digits.")
-    return Example(category.name, url, title, sha256, image.etag)
+    return Example(category.name, url, title, image.file_name or shown(url), sha256, image.etag)
 
 
 def _by_id[Record: (ImageRecord, AnnotationRecord, CategoryRecord)](

@@ -37,4 +37,4 @@ def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, r
 def measured(classifier: Classifier, test: EmbeddedSet, report: Report) -> Performance:
     """Compares the classifier's predictions with the labels of a test set."""
     report(Progress("measure_performance", 0.0))
-    return measure(classifier.predict(test.features), classifier.labels, test.labels)
+    return measure(classifier.predict(test.features), classifier.labels, [label for (label,) in test.labels])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.access import Access
+from engine.access import Access, shown
 from engine.coco import CORRUPT, Example
 from engine.errors import (
     ChangedError,
@@ -26,34 +26,51 @@ from engine.errors import (
 from engine.fetch import Fetcher
 from engine.images import MAX_BYTES, TRAINING, decode_picture
 from engine.learn.backbone import Backbone
+from engine.learn.looks import WORDS, look_of
 
 FETCH_THREADS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What is kept of a picture.
+
+    Attributes:
+        features: (D,) float32, as the backbone made them.
+        look: (4,) uint64, as `look_of` made it.
+    """
+
+    features: NDArray[np.float32]
+    look: NDArray[np.uint64]
+
+
 class FeatureCache:
-    """Feature vectors under `{folder}/{backbone digest}/{sha256[:2]}/{sha256}.npy`; safe to lose, safe to share."""
+    """Embeddings under `{folder}/{backbone digest}/{sha256[:2]}/{sha256}.npy`; safe to lose, safe to share.
+
+    A file is one record of an array: features and look.
+    """
 
     def __init__(self, folder: Path, backbone: Backbone) -> None:
         self._folder = folder / backbone.digest
-        self._width = backbone.width
+        self._record = np.dtype([("features", "<f4", (backbone.width,)), ("look", "<u8", (WORDS,))])
 
-    def find(self, sha256: str) -> NDArray[np.float32] | None:
-        """Returns the features (D,), or None when there are none or the file is damaged."""
+    def find(self, sha256: str) -> Embedding | None:
+        """Returns what is kept of a picture, or None when that is nothing, damaged, or of another version."""
         try:
-            features = np.load(self._path(sha256), allow_pickle=False)
+            stored = np.load(self._path(sha256), allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        if features.shape != (self._width,) or features.dtype != np.float32:
+        if stored.shape != () or stored.dtype != self._record:
             return None
-        return np.asarray(features, dtype=np.float32)
+        return Embedding(stored["features"].astype(np.float32), stored["look"].astype(np.uint64))
 
-    def keep(self, sha256: str, features: NDArray[np.float32]) -> None:
-        """Stores features (D,); a reader sees all of them or none."""
+    def keep(self, sha256: str, embedding: Embedding) -> None:
+        """Stores an embedding; a reader sees all of it or nothing."""
         path = self._path(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
         with os.fdopen(handle, "wb") as file:
-            np.save(file, features)
+            np.save(file, np.array((embedding.features, embedding.look), dtype=self._record))
         Path(partial).replace(path)
 
     def _path(self, sha256: str) -> Path:
@@ -62,15 +79,23 @@ class FeatureCache:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSet:
-    """Examples with their features, in an order that depends on content alone.
+    """A data set's n pictures, in an order that depends on content alone: by sha256, labels, URL.
 
     Attributes:
         features: (n, D) float32.
-        labels: n names.
+        labels: Of each picture; exactly one for classification, any number, sorted and distinct, for multi-label.
+        names: The pictures' file_name, else their URL; never with a query.
+        urls: Where they lie, without query.
+        sha256: Of their bytes, lower-case hex.
+        looks: (n, 4) uint64, see `engine.learn.looks`.
     """
 
     features: NDArray[np.float32]
-    labels: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    urls: tuple[str, ...]
+    sha256: tuple[str, ...]
+    looks: NDArray[np.uint64]
 
 
 class Embedder:
@@ -95,20 +120,27 @@ class Embedder:
         Raises:
             JobError: datasetCorrupt or unknown, naming the picture that failed; the first one in the list's order.
         """
-        rows: list[tuple[str, str, str, NDArray[np.float32]]] = []
+        rows: list[tuple[str, Example, Embedding]] = []
         with ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as pool:
             tasks = [pool.submit(self._embed_one, example, access) for example in examples]
             try:
                 for example, task in zip(examples, tasks, strict=True):
-                    sha256, features = task.result()
-                    rows.append((sha256, example.label, example.url, features))
+                    sha256, embedding = task.result()
+                    rows.append((sha256, example, embedding))
                     on_progress(len(rows), len(examples))
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-        rows.sort(key=lambda row: row[:3])
-        return EmbeddedSet(np.stack([row[3] for row in rows]), tuple(row[1] for row in rows))
+        rows.sort(key=lambda row: (row[0], row[1].label, row[1].url))
+        return EmbeddedSet(
+            features=np.stack([embedding.features for _, _, embedding in rows]),
+            labels=tuple((example.label,) for _, example, _ in rows),
+            names=tuple(example.name for _, example, _ in rows),
+            urls=tuple(shown(example.url) for _, example, _ in rows),
+            sha256=tuple(sha256 for sha256, _, _ in rows),
+            looks=np.stack([embedding.look for _, _, embedding in rows]),
+        )
 
-    def _embed_one(self, example: Example, access: Access) -> tuple[str, NDArray[np.float32]]:
+    def _embed_one(self, example: Example, access: Access) -> tuple[str, Embedding]:
         if example.sha256 is not None:
             known = self._cache.find(example.sha256)
             if known is not None:
@@ -139,9 +171,10 @@ class Embedder:
         except FetchError as exc:
             raise JobError(CORRUPT, f"{example.title}: {exc}") from exc
 
-    def _embed_bytes(self, example: Example, content: bytes) -> NDArray[np.float32]:
+    def _embed_bytes(self, example: Example, content: bytes) -> Embedding:
         try:
             with self._decoding:
-                return self._backbone.embed(decode_picture(content, TRAINING).pixels)
+                pixels = decode_picture(content, TRAINING).pixels
+                return Embedding(self._backbone.embed(pixels), look_of(pixels))
         except PictureError as exc:
             raise JobError(CORRUPT, f"{example.title}: {exc} Replace or remove it and train again.") from exc

@@ -24,9 +24,9 @@ def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report:
     """
     training = reader.read(task.training, "training")
     report(Progress("fit_classifier", 0.0))
-    labels = tuple(sorted(set(training.labels)))
+    labels = tuple(sorted({label for (label,) in training.labels}))
     index = {label: position for position, label in enumerate(labels)}
-    targets = np.array([index[label] for label in training.labels], dtype=np.intp)
+    targets = np.array([index[label] for (label,) in training.labels], dtype=np.intp)
     try:
         fitted = fit_classifier(
             training.features,

@@ -44,8 +44,8 @@ def test_annotated_images_become_labelled_pictures() -> None:
         [image(1, sha256=SHA.upper(), etag='"e"'), image(2), image(3)], [(1, 2), (2, 1)], ["nut", "bolt", "unused"]
     )
     assert read(file) == [
-        Example("bolt", "http://store.local/1.jpg", "image 1 ('1.jpg') of 0.json", SHA, '"e"'),
-        Example("nut", "http://store.local/2.jpg", "image 2 ('2.jpg') of 0.json", None, None),
+        Example("bolt", "http://store.local/1.jpg", "image 1 ('1.jpg') of 0.json", "1.jpg", SHA, '"e"'),
+        Example("nut", "http://store.local/2.jpg", "image 2 ('2.jpg') of 0.json", "2.jpg", None, None),
     ]
 
 
