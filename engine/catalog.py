@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.errors import InvalidRequestError, NotReadyError, PreconditionFailedError
 from engine.jobs import Jobs
-from engine.records import FINISHED, AnnotationKind, Dataset, Evaluation, Model, ModelKind, Status
+from engine.records import FINISHED, MODEL_KINDS, AnnotationKind, Dataset, Evaluation, Model, Status
 from engine.rules import (
     check_annotation_file_uris,
     check_annotation_kind,
@@ -92,17 +92,24 @@ class Catalog:
         check_name(name, "model")
         parameters = body.training_parameters
         test = body.evaluation_parameters.test_dataset_name if body.evaluation_parameters else None
-        training = self._classification_set(parameters.training_dataset_name, "training", parameters.model_kind)
+        training = self._dataset(parameters.training_dataset_name, "training")
+        kind = MODEL_KINDS[training.annotation_kind]
+        if parameters.model_kind is not None and check_model_kind(parameters.model_kind) is not kind:
+            raise InvalidRequestError(
+                f"modelKind is {parameters.model_kind}, but the training data set '{training.name}' is of kind "
+                f"{training.annotation_kind}: it makes a {kind}. Leave modelKind out, or use another data set."
+            )
         if test is not None:
-            self._classification_set(test, "test", None)
+            _check_kind(self._dataset(test, "test"), training.annotation_kind, f"model '{name}'")
         now = self._clock()
         model = self._store.models.add(
             Model(
                 name=name,
-                kind=ModelKind.CLASSIFIER,
+                kind=kind,
+                annotation_kind=training.annotation_kind,
                 training_dataset=training.name,
                 test_dataset=test,
-                budget_hours=check_budget(parameters.time_budget_in_hours),
+                budget_hours=check_budget(parameters.time_budget_in_hours, kind),
                 created=now,
                 updated=now,
                 traceparent=traceparent,
@@ -159,7 +166,7 @@ class Catalog:
             model = self._store.models.get(model_name)
             if model.status is not Status.SUCCEEDED:
                 raise NotReadyError(f"Model '{model_name}' is {model.status}; only a succeeded one can be evaluated.")
-            self._dataset(test, "test")
+            _check_kind(self._dataset(test, "test"), model.annotation_kind, f"model '{model_name}'")
             evaluation = self._store.evaluations.add(
                 Evaluation(
                     name=name,
@@ -190,27 +197,6 @@ class Catalog:
         self.get_model(model_name)
         return self._store.evaluations.page(skip, top, model_name)
 
-    def _classification_set(self, name: str, role: str, model_kind: str | None) -> Dataset:
-        """Returns the data set when a classifier can be made of it, the only kind this version makes."""
-        dataset = self._dataset(name, role)
-        if model_kind is not None:
-            kind = check_model_kind(model_kind)
-        elif dataset.annotation_kind is AnnotationKind.DETECTION:
-            kind = ModelKind.DETECTOR
-        else:
-            kind = ModelKind.CLASSIFIER
-        if kind is not ModelKind.CLASSIFIER:
-            raise InvalidRequestError(
-                f"{kind} models cannot be trained by this version of the engine; detection comes in a later one. "
-                f"Use {ModelKind.CLASSIFIER} with a data set of kind {AnnotationKind.CLASSIFICATION}."
-            )
-        if dataset.annotation_kind is not AnnotationKind.CLASSIFICATION:
-            raise InvalidRequestError(
-                f"The {role} data set '{name}' is of kind {dataset.annotation_kind}; "
-                f"a {ModelKind.CLASSIFIER} needs {AnnotationKind.CLASSIFICATION}."
-            )
-        return dataset
-
     def _dataset(self, name: str, role: str) -> Dataset:
         dataset = self._store.datasets.find(name)
         if dataset is None:
@@ -231,6 +217,14 @@ def _check_match(dataset: Dataset, if_match: str | None) -> None:
     if "*" not in tags and dataset.etag not in tags and str(dataset.revision) not in tags:
         raise PreconditionFailedError(
             f"Data set '{dataset.name}' has eTag {dataset.etag}, not {if_match[:80]}. Read it again before changing it."
+        )
+
+
+def _check_kind(test: Dataset, kind: AnnotationKind, what: str) -> None:
+    if test.annotation_kind is not kind:
+        raise InvalidRequestError(
+            f"The test data set '{test.name}' is of kind {test.annotation_kind}; "
+            f"{what} is trained on {kind}. Use a test data set of that kind."
         )
 
 

@@ -11,6 +11,7 @@ class AnnotationKind(StrEnum):
     """What a data set's annotations are (contract §2.1)."""
 
     CLASSIFICATION = "imageClassification"
+    MULTILABEL = "imageMultilabelClassification"  # our extension: any number of labels a picture
     DETECTION = "imageObjectDetection"
 
 
@@ -30,6 +31,15 @@ class ModelKind(StrEnum):
     PRODUCT_RECOGNIZER = "Product-Recognizer"
 
 
+# What is trained from data of a kind. A multi-label model keeps the classifier's name, an enum of the official client.
+MODEL_KINDS = {
+    AnnotationKind.CLASSIFICATION: ModelKind.CLASSIFIER,
+    AnnotationKind.MULTILABEL: ModelKind.CLASSIFIER,
+    AnnotationKind.DETECTION: ModelKind.DETECTOR,
+}
+MAX_BUDGET_HOURS = {ModelKind.CLASSIFIER: 336, ModelKind.DETECTOR: 1344}  # contract §2.2
+
+
 class Status(StrEnum):
     """The states of models and evaluations, as on the wire (contract §2.5)."""
 
@@ -45,11 +55,20 @@ class Status(StrEnum):
 FINISHED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 
 
-class Failure(Struct, frozen=True):
-    """Why a job failed. Nothing but these keys may reach a client (contract §6, trap 4)."""
+class Finding(Struct, frozen=True):
+    """One thing that is wrong with a data set: what, and where (`target`: a file or URL, and the record in it)."""
 
     code: str
     message: str
+    target: str
+
+
+class Failure(Struct, frozen=True):
+    """Why a job failed. Nothing but these keys, and `target`, may reach a client (contract §6, trap 4)."""
+
+    code: str
+    message: str
+    details: tuple[Finding, ...] = ()
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -78,6 +97,7 @@ class Model(Struct, frozen=True, kw_only=True):
     id: int = 0  # given by the store; tells two models apart that had the same name one after the other
     name: str
     kind: ModelKind
+    annotation_kind: AnnotationKind = AnnotationKind.CLASSIFICATION  # of the data it is trained on
     training_dataset: str
     test_dataset: str | None
     budget_hours: int
@@ -89,6 +109,7 @@ class Model(Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     traceparent: str | None = None
     crashes: int = 0  # how often the job process was killed under us
+    spent_seconds: float = 0.0  # compute that earlier attempts used
 
 
 class Evaluation(Struct, frozen=True, kw_only=True):

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import httpx
 
 from engine.errors import InvalidRequestError
-from engine.outcomes import MAX_BUDGET_HOURS
-from engine.records import AnnotationKind, AuthenticationKind, ModelKind
+from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, ModelKind
 from engine.schemas import AuthenticationBody
 
 MAX_ANNOTATION_FILES = 10
@@ -20,6 +19,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}")
 _ANNOTATION_KINDS = {
     "imageclassification": AnnotationKind.CLASSIFICATION,
     "multiclassclassification": AnnotationKind.CLASSIFICATION,  # contract §2.1: an early spelling
+    "imagemultilabelclassification": AnnotationKind.MULTILABEL,
     "imageobjectdetection": AnnotationKind.DETECTION,
 }
 _MODEL_KINDS = {
@@ -102,17 +102,23 @@ def check_custom_properties(properties: dict[str, str]) -> dict[str, str]:
 
 
 def check_model_kind(text: str) -> ModelKind:
-    """Returns the kind that the text names, older spellings included."""
+    """Returns the kind that the text names, older spellings included, when this engine makes such models."""
     kind = _MODEL_KINDS.get(text.lower().replace("-", ""))
     if kind is None:
-        raise InvalidRequestError(f"modelKind '{text[:80]}' is not one of {', '.join(ModelKind)}.")
+        raise InvalidRequestError(f"modelKind '{text[:80]}' is not one of {', '.join(MAX_BUDGET_HOURS)}.")
+    if kind not in MAX_BUDGET_HOURS:
+        raise InvalidRequestError(
+            f"modelKind {kind} is not supported by this engine: it trains no product recognizers. "
+            f"Use {ModelKind.DETECTOR} with a data set of kind {AnnotationKind.DETECTION}."
+        )
     return kind
 
 
-def check_budget(hours: int) -> int:
-    """Returns the budget when it is within the contract's bounds."""
-    if not 1 <= hours <= MAX_BUDGET_HOURS:
-        raise InvalidRequestError(f"timeBudgetInHours is {hours}; give a whole number from 1 to {MAX_BUDGET_HOURS}.")
+def check_budget(hours: int, kind: ModelKind) -> int:
+    """Returns the budget when it is within the contract's bounds for this kind of model."""
+    most = MAX_BUDGET_HOURS[kind]
+    if not 1 <= hours <= most:
+        raise InvalidRequestError(f"timeBudgetInHours is {hours}; give a whole number from 1 to {most} for a {kind}.")
     return hours
 
 

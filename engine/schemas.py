@@ -139,6 +139,8 @@ def _result(performance: dict[str, Any] | None, error: Failure | None) -> dict[s
         body["modelPerformance"] = performance
     if error is not None:
         body["error"] = {"code": error.code, "message": error.message}
+        if error.details:
+            body["error"]["details"] = error.details
     return body
 
 
