@@ -23,7 +23,12 @@ EngineError
 └── SealError                      a stored secret cannot be opened with ENGINE_SECRET
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.records import Finding
 
 
 class EngineError(Exception):
@@ -93,12 +98,19 @@ class PreconditionFailedError(RequestError):
 
 
 class JobError(EngineError):
-    """A job ended without a result; the code is one of contract §5's."""
+    """A job ended without a result; the code is one of contract §5's.
 
-    def __init__(self, code: str, message: str) -> None:
+    Args:
+        code: On the model or evaluation.
+        message: What, which, and what to do next.
+        details: What is wrong with a data set, thing by thing.
+    """
+
+    def __init__(self, code: str, message: str, details: "Sequence[Finding]" = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = tuple(details)
 
 
 class FetchError(EngineError):

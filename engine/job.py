@@ -61,7 +61,7 @@ def main(requests: IO[bytes], answers: IO[bytes]) -> None:
         try:
             say(run(request, say))
         except JobError as exc:
-            say(Failed(exc.code, exc.message))
+            say(Failed(exc.code, exc.message, exc.details))
 
 
 def _end_with_engine(requests: IO[bytes]) -> None:

@@ -144,7 +144,7 @@ class Jobs:
         try:
             outcome = self._process(work, self._orders.request(work), trace)
         except JobError as exc:
-            outcome = Failed(exc.code, exc.message)
+            outcome = Failed(exc.code, exc.message, exc.details)
         except SealError as exc:
             outcome = Failed("unknown", str(exc))
         except OSError as exc:

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.records import Finding
+
 
 class DatasetSource(Struct, frozen=True):
     """A data set as a job sees it."""
@@ -61,6 +63,7 @@ class Failed(Struct, frozen=True, tag="failed"):
 
     code: str
     message: str
+    details: tuple[Finding, ...] = ()
 
 
 type JobLine = Progress | Done | Failed

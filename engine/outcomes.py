@@ -69,7 +69,7 @@ def settled_evaluation(evaluation: Evaluation, outcome: Outcome, now: datetime) 
     else:
         failure = _failure(outcome)
     if failure.code == "unknown":  # contract §5 has another word for it on evaluations
-        failure = Failure("internalServerError", failure.message)
+        failure = replace(failure, code="internalServerError")
     return replace(evaluation, status=Status.FAILED, error=failure, updated=now)
 
 
@@ -79,7 +79,7 @@ def _may_run_again(crash: Crashed, crashes: int) -> bool:
 
 def _failure(outcome: Failed | Crashed) -> Failure:
     if isinstance(outcome, Failed):
-        return Failure(outcome.code, outcome.message)
+        return Failure(outcome.code, outcome.message, outcome.details)
     if outcome.status < 0:
         return Failure(
             "unknown",

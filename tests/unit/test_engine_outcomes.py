@@ -4,7 +4,7 @@ import pytest
 
 from engine.messages import Done, Failed
 from engine.outcomes import MAX_CRASHES, Crashed, Outcome, OutOfTime, settled_evaluation, settled_model
-from engine.records import Evaluation, Failure, Model, ModelKind, Status
+from engine.records import Evaluation, Failure, Finding, Model, ModelKind, Status
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 LATER = datetime(2026, 1, 5, 11, tzinfo=UTC)
@@ -44,9 +44,10 @@ def test_a_result_is_charged_in_begun_minutes_within_the_budget(seconds: float, 
     assert (settled.created, settled.updated) == (START, LATER)
 
 
-def test_a_failure_keeps_its_code_and_message() -> None:
-    settled = settled_model(model(), Failed("datasetCorrupt", "why"), 1, LATER)
-    assert (settled.status, settled.error) == (Status.FAILED, Failure("datasetCorrupt", "why"))
+def test_a_failure_keeps_its_code_message_and_findings() -> None:
+    findings = (Finding("datasetCorrupt", "it is no picture", "http://a/coco.json, image 3"),)
+    settled = settled_model(model(), Failed("datasetCorrupt", "why", findings), 1, LATER)
+    assert (settled.status, settled.error) == (Status.FAILED, Failure("datasetCorrupt", "why", findings))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ def test_an_evaluation_settles_likewise_in_its_own_words() -> None:
         error = settled_evaluation(evaluation(), outcome, LATER).error
         assert error is not None
         assert error.code == "internalServerError"
-    assert settled_evaluation(evaluation(), Failed("datasetCorrupt", "x"), LATER).error == Failure(
-        "datasetCorrupt", "x"
-    )
+    findings = (Finding("datasetCorrupt", "x", "y"),)
+    for code, told in (("datasetCorrupt", "datasetCorrupt"), ("unknown", "internalServerError")):
+        error = settled_evaluation(evaluation(), Failed(code, "x", findings), LATER).error
+        assert error == Failure(told, "x", findings)
