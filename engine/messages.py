@@ -8,13 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.records import Finding
+from engine.records import AnnotationKind, Finding
 
 
 class DatasetSource(Struct, frozen=True):
     """A data set as a job sees it."""
 
     name: str
+    kind: AnnotationKind
     annotation_file_uris: tuple[str, ...]
     sas: str | None
 
@@ -43,6 +44,7 @@ class JobRequest(Struct, frozen=True):
     features: str
     backbone: str | None
     allowed_hosts: str
+    host_map: str = ""
 
 
 class Progress(Struct, frozen=True, tag="progress"):

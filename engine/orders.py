@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import JobError
 from engine.messages import DatasetSource, EvaluateRequest, JobRequest, TrainRequest
-from engine.records import AnnotationKind, Evaluation, Model, ModelKind
+from engine.records import AnnotationKind, Evaluation, Model
 from engine.sealing import Sealer
 from engine.store import Store
 
@@ -26,12 +26,14 @@ class JobPlace:
         backbone: Folder of the backbone, None for the built-in one.
         allowed_hosts: ENGINE_ALLOWED_HOSTS as it was given.
         hour_seconds: Length of an hour of budget; shorter in tests.
+        host_map: ENGINE_HOST_MAP as it was given.
     """
 
     data: Path
     backbone: Path | None
     allowed_hosts: str
     hour_seconds: float = 3600.0
+    host_map: str = ""
 
     @property
     def work(self) -> Path:
@@ -60,30 +62,35 @@ class Orders:
         """
         task: TrainRequest | EvaluateRequest
         if isinstance(work, Model):
-            test = None if work.test_dataset is None else self._source(work.test_dataset)
-            task = TrainRequest(self._source(work.training_dataset), test, str(self._place.work / job_key(work)))
+            kind = work.annotation_kind
+            test = None if work.test_dataset is None else self._source(work.test_dataset, kind)
+            task = TrainRequest(self._source(work.training_dataset, kind), test, str(self._place.work / job_key(work)))
         else:
-            folder = self._place.model(work.model_name)
-            task = EvaluateRequest(self._source(work.test_dataset), work.model_name, str(folder))
+            model = self._store.models.find(work.model_name)
+            if model is None:
+                raise JobError("modelNotFound", f"Model '{work.model_name}' was deleted before the job started.")
+            source = self._source(work.test_dataset, model.annotation_kind)
+            task = EvaluateRequest(source, work.model_name, str(self._place.model(work.model_name)))
         return JobRequest(
             task=task,
             lock=str(self._place.data / "locks" / f"{job_key(work)}.lock"),
             features=str(self._place.data / "features"),
             backbone=None if self._place.backbone is None else str(self._place.backbone),
             allowed_hosts=self._place.allowed_hosts,
+            host_map=self._place.host_map,
         )
 
-    def _source(self, name: str) -> DatasetSource:
+    def _source(self, name: str, kind: AnnotationKind) -> DatasetSource:
         dataset = self._store.datasets.find(name)
         if dataset is None:
             raise JobError(
                 "datasetNotFound", f"Data set '{name}' was deleted before the job started. Register it again."
             )
-        if dataset.annotation_kind is not AnnotationKind.CLASSIFICATION:
+        if dataset.annotation_kind is not kind:
             raise JobError(
                 "incorrectModelKind",
-                f"Data set '{name}' is of kind {dataset.annotation_kind}, the model is a {ModelKind.CLASSIFIER}. "
-                f"Use a data set of kind {AnnotationKind.CLASSIFICATION}.",
+                f"Data set '{name}' is of kind {dataset.annotation_kind} now, the model is made of {kind}. "
+                "Use a data set of that kind.",
             )
         sas = None if dataset.sealed_sas is None else self._sealer.open(dataset.sealed_sas, dataset.name)
-        return DatasetSource(name, dataset.annotation_file_uris, sas)
+        return DatasetSource(name, kind, dataset.annotation_file_uris, sas)

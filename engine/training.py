@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.artifacts import Manifest, classifier_path, flush, write_manifest
 from engine.coco import CORRUPT
+from engine.detection import train_detector
 from engine.errors import JobError
 from engine.evaluation import measured
 from engine.learn.backbone import Backbone
@@ -13,15 +14,25 @@ from engine.learn.classifier import fit_classifier
 from engine.learn.errors import NotEnoughPicturesError
 from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
-from engine.records import ModelKind
+from engine.records import AnnotationKind, ModelKind
 
 
 def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
-    """Trains a classifier and writes it to `task.output`.
+    """Trains what the data set's kind asks for, and writes it to `task.output`.
 
     Raises:
         JobError: A data set cannot be used.
     """
+    match task.training.kind:
+        case AnnotationKind.CLASSIFICATION:
+            return _train_classifier(task, backbone, reader, report)
+        case AnnotationKind.MULTILABEL:
+            raise JobError("unknown", "This version cannot train multi-label models yet.")
+        case AnnotationKind.DETECTION:
+            return train_detector(task)
+
+
+def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
     training = reader.read(task.training, "training")
     report(Progress("fit_classifier", 0.0))
     labels = tuple(sorted({label for (label,) in training.labels}))
