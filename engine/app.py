@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from engine.access import AllowedHosts
+from engine.access import AllowedHosts, HostMap
 from engine.analyze import Analyzer
 from engine.catalog import Catalog
 from engine.endpoints import Endpoints
@@ -55,11 +55,11 @@ def build_app(
     backbone = load_backbone(settings.backbone)
     store = Store(settings.data)
     sealer = Sealer(settings.secret.get_secret_value())
-    place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds)
+    place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds, settings.host_map)
     tracer = tracer_of(provider)
     jobs = Jobs(store, Orders(store, sealer, place), place, workers=settings.workers, clock=clock, tracer=tracer)
     predictor = Predictor(store, place, backbone)
-    fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts))
+    fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts), hosts=HostMap.parse(settings.host_map))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

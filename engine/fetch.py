@@ -1,18 +1,18 @@
 """Reads URLs that others wrote, without becoming their way into our network.
 
 A host is read only when ENGINE_ALLOWED_HOSTS names it. A host that is named in full may have a private address, because
-the operator named it; one that only matches a `*.suffix` must resolve to public addresses alone. The connection goes
-to an address that was checked, so a name that resolves differently a moment later gains nothing. Redirects are refused.
+the operator named it; one that only matches a `*.suffix` must resolve to public addresses alone (`engine.dialing`).
+Redirects are refused. URLs of hosts in ENGINE_HOST_MAP are read from where their pictures lie now.
 """
 
-import ipaddress
-import socket
 import time
 from collections.abc import Callable
 
+import httpcore
 import httpx
 
-from engine.access import ANONYMOUS, Access, AllowedHosts, port_of, shown
+from engine.access import ANONYMOUS, NO_MAP, Access, AllowedHosts, HostMap, shown
+from engine.dialing import Clock, Dialler, Resolve, calling, resolve_addresses
 from engine.errors import (
     ChangedError,
     FetchError,
@@ -26,63 +26,60 @@ from engine.errors import (
 ATTEMPTS = 5
 FIRST_WAIT = 0.25  # seconds; doubled after each attempt
 LONGEST_WAIT = 10.0  # seconds
-
-type Resolve = Callable[[str, int], list[str]]
-
-
-def resolve_addresses(host: str, port: int) -> list[str]:
-    """Returns the IP addresses of a host, in the order in which to try them."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+_LONGEST_ETAG = 1_024  # characters
 
 
 class GuardedTransport(httpx.BaseTransport):
-    """Checks where a request leads, then sends it to an address that was checked.
+    """Checks where a request leads, then sends it there.
 
-    The SAS is put on here, below httpx's own log of requests.
+    Hosts are mapped and the SAS is put on here, below httpx's own log of requests.
     """
 
-    def __init__(self, allowed: AllowedHosts, resolve: Resolve = resolve_addresses) -> None:
+    def __init__(self, allowed: AllowedHosts, hosts: HostMap, dialler: Dialler) -> None:
         self._allowed = allowed
-        self._resolve = resolve
-        self._wire = httpx.HTTPTransport(trust_env=False)
+        self._hosts = hosts
+        self._wire = _Wire(dialler)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request to the first checked address that can be connected to."""
-        url = request.url
-        addresses = self._checked_addresses(url, private=self._allowed.admit(url))
+        """Sends the request to its place.
+
+        Raises:
+            RefusedUrlError: The URL may not be read.
+            UnreachableError: Its host cannot be found or connected to.
+        """
+        place = self._hosts.place(request.url)
+        self._allowed.admit(place, shown(str(request.url)))
         access: Access = request.extensions.get("access", ANONYMOUS)
-        signed = access.sign(url)
-        failure: httpx.ConnectError | None = None
-        for address in addresses:
-            pinned = httpx.Request(
+        headers = request.headers.copy()
+        headers["Host"] = place.netloc.decode("ascii")
+        return self._wire.handle_request(
+            httpx.Request(
                 request.method,
-                signed.copy_with(host=address),
-                headers=request.headers,  # Host still names the host
+                access.sign(place, self._hosts),
+                headers=headers,
                 stream=request.stream,
-                extensions={"timeout": request.extensions["timeout"], "sni_hostname": url.host},
+                extensions={"timeout": request.extensions["timeout"]},
             )
-            try:
-                return self._wire.handle_request(pinned)
-            except httpx.ConnectError as exc:
-                failure = exc
-        raise UnreachableError(f"{shown(str(url))} cannot be reached: {failure or 'its host has no address'}.")
+        )
 
     def close(self) -> None:
         """Closes all connections."""
         self._wire.close()
 
-    def _checked_addresses(self, url: httpx.URL, *, private: bool) -> list[str]:
-        try:
-            addresses = self._resolve(url.host, port_of(url))
-        except (OSError, UnicodeError) as exc:  # the latter for a name that cannot be one
-            raise UnreachableError(f"The host of {shown(str(url))} is not known: {exc}.") from exc
-        if not private and not all(_is_public(address) for address in addresses):
-            raise RefusedUrlError(
-                f"{shown(str(url))} leads to a private address. "
-                f"If that is meant, name '{url.host}' in full in ENGINE_ALLOWED_HOSTS."
-            )
-        return addresses
+
+class _Wire(httpx.HTTPTransport):
+    """httpx's transport over connections of our own dialler."""
+
+    def __init__(self, dialler: Dialler) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=dialler,
+        )
 
 
 class Fetcher:
@@ -92,12 +89,13 @@ class Fetcher:
         self,
         allowed: AllowedHosts,
         *,
+        hosts: HostMap = NO_MAP,
         resolve: Resolve = resolve_addresses,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._client = httpx.Client(
-            transport=GuardedTransport(allowed, resolve),
+            transport=GuardedTransport(allowed, hosts, Dialler(allowed, resolve, clock)),
             timeout=httpx.Timeout(30.0, connect=10.0),
             trust_env=False,
             headers={"User-Agent": "darkroom-engine", "Accept-Encoding": "identity"},
@@ -142,28 +140,46 @@ class Fetcher:
         self._client.close()
 
     def _read_once(self, url: str, limit: int, access: Access, etag: str | None, seconds: float) -> bytes:
-        headers = {"If-Match": etag if etag.endswith('"') else f'"{etag}"'} if etag else {}
+        headers = _conditions(url, etag)
         deadline = self._clock() + seconds
         content = bytearray()
         try:
-            with self._client.stream("GET", url, headers=headers, extensions={"access": access}) as response:
-                _check_answer(url, response)
+            with (
+                calling(shown(url), deadline),
+                self._client.stream("GET", url, headers=headers, extensions={"access": access}) as response,
+            ):
+                _check_answer(url, response, limit)
                 for chunk in response.iter_raw():
                     content += chunk
                     if len(content) > limit:
                         raise TooLargeError(f"{shown(url)} has more than {limit} bytes.")
                     if self._clock() > deadline:
-                        raise UnreachableError(f"{shown(url)} was not read within {seconds:.0f} s.")
+                        raise httpx.ReadTimeout("the call's deadline has passed")
         except httpx.InvalidURL as exc:
             raise RefusedUrlError(f"{shown(url)} is not a URL.") from exc
+        except httpx.TimeoutException as exc:
+            if self._clock() > deadline:
+                raise UnreachableError(f"{shown(url)} was not read within {seconds:.0f} s.") from exc
+            raise UnreachableError(f"{shown(url)} cannot be read: {type(exc).__name__}.") from exc
         except httpx.TransportError as exc:
             raise UnreachableError(f"{shown(url)} cannot be read: {type(exc).__name__}.") from exc
         return bytes(content)
 
 
-def _check_answer(url: str, response: httpx.Response) -> None:
+def _conditions(url: str, etag: str | None) -> dict[str, str]:
+    if not etag:
+        return {}
+    if len(etag) > _LONGEST_ETAG or not etag.isascii() or not etag.isprintable():
+        raise ChangedError(f"{shown(url)} is recorded with an etag that no store gives.")
+    return {"If-Match": etag if etag.endswith('"') else f'"{etag}"'}
+
+
+def _check_answer(url: str, response: httpx.Response, limit: int) -> None:
     code = response.status_code
     if code == 200:
+        announced = response.headers.get("Content-Length", "")
+        if announced.isdecimal() and int(announced) > limit:
+            raise TooLargeError(f"{shown(url)} has more than {limit} bytes.")
         return
     if response.is_redirect:
         raise RefusedUrlError(f"{shown(url)} redirects; redirects are not followed. Give the address it leads to.")
@@ -179,8 +195,3 @@ def _check_answer(url: str, response: httpx.Response) -> None:
     if code in (401, 403, 409):
         raise ForbiddenError(f"{shown(url)} may not be read (HTTP {code}). Check the data set's authentication.")
     raise FetchError(f"{shown(url)} answers HTTP {code}.")
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    return ip.is_global and not ip.is_multicast

@@ -11,7 +11,7 @@ from typing import IO
 
 import msgspec
 
-from engine.access import AllowedHosts
+from engine.access import AllowedHosts, HostMap
 from engine.errors import JobError
 from engine.evaluation import evaluate
 from engine.fetch import Fetcher
@@ -33,7 +33,7 @@ def run(request: JobRequest, report: Report) -> Done:
     Raises:
         JobError: With the code and message for the model or evaluation.
     """
-    fetcher = Fetcher(AllowedHosts.parse(request.allowed_hosts))
+    fetcher = Fetcher(AllowedHosts.parse(request.allowed_hosts), hosts=HostMap.parse(request.host_map))
     try:
         backbone = load_backbone(Path(request.backbone) if request.backbone else None)
         reader = DatasetReader(fetcher, backbone, Path(request.features), report)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from engine.access import AllowedHosts
+from engine.access import AllowedHosts, HostMap
 from engine.errors import StartError
 
 
@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         description="Comma-separated `host`, `host:port` or `*.suffix` from which URLs may be read; empty for none. "
         "A host that is named in full may have a private address.",
     )
+    host_map: str = Field(
+        default="",
+        description="Comma-separated `host=URL`: URLs of a retired host are read from below that URL instead, path and "
+        "query kept; empty for none. The URL's own host must be allowed.",
+    )
     workers: int = Field(default=1, ge=1, le=64, description="Job processes at once.")
     telemetry_exporter: Literal["none", "console", "otlp"] = Field(
         default="none", validation_alias="TELEMETRY_EXPORTER", description="Where OpenTelemetry spans go."
@@ -52,6 +57,12 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts_are_readable(cls, value: str) -> str:
         AllowedHosts.parse(value)
+        return value
+
+    @field_validator("host_map")
+    @classmethod
+    def _map_is_readable(cls, value: str) -> str:
+        HostMap.parse(value)
         return value
 
     def accepts(self, key: str) -> bool:
