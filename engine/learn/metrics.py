@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ECE_BINS = 15
+PIECE = 4096  # pictures whose scores are compared at a time
+
+_EDGES = np.linspace(0, 1, ECE_BINS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +59,29 @@ def measure(probabilities: NDArray[np.floating], labels: Sequence[str], truth: S
         raise ValueError(f"probabilities have shape {scores.shape}; expected ({len(truth)}, {len(labels)})")
     if not truth:
         raise ValueError("there is no picture to measure on; give at least one")
-    column = {label: index for index, label in enumerate(labels)}
-    targets = np.array([column.get(label, -1) for label in truth], dtype=np.intp)
-    correct = np.argmax(scores, axis=1) == targets
+    names, actual = _numbered(labels, truth)
+    correct = np.argmax(scores, axis=1) == actual
     return Performance(
         accuracy_top1=float(np.mean(correct)),
-        accuracy_top5=top_k_accuracy(scores, targets, 5),
-        average_precision=macro_average_precision(scores, labels, truth),
+        accuracy_top5=top_k_accuracy(scores, actual, 5),
+        average_precision=_macro_average_precision(scores, actual, len(names)),
         calibration_ece=expected_calibration_error(np.max(scores, axis=1), correct),
-        per_label=_recall_by_label(correct, labels, truth),
+        per_label=dict(zip(names, _recalls(correct, actual, len(names)), strict=True)),
     )
 
 
 def top_k_accuracy(scores: NDArray[np.float64], targets: NDArray[np.intp], k: int) -> float:
-    """Returns the share of rows of scores (n, classes) whose target is among the k highest; equals keep their order."""
-    first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return float(np.mean(np.any(first == targets[:, None], axis=1)))
+    """Returns the share of rows of scores (n, classes) whose target is among the k highest; equals keep their order.
 
-
-def macro_average_precision(scores: NDArray[np.float64], labels: Sequence[str], truth: Sequence[str]) -> float:
-    """Averages the average precision over the labels that occur in the truth; a label the model lacks has 0."""
-    columns = {label: scores[:, index] for index, label in enumerate(labels)}
-    actual = np.array(truth, dtype=object)
-    values = [
-        average_precision(columns[label], actual == label) if label in columns else 0.0 for label in sorted(set(truth))
-    ]
-    return float(np.mean(values))
+    A target that is no column is never among them.
+    """
+    classes, hits = scores.shape[1], 0
+    for start in range(0, len(targets), PIECE):
+        piece, wanted = scores[start : start + PIECE], targets[start : start + PIECE, None]
+        own = np.take_along_axis(piece, np.minimum(wanted, classes - 1), axis=1)
+        before = (piece > own) | ((piece == own) & (np.arange(classes) < wanted))
+        hits += int(np.sum((np.sum(before, axis=1) < k) & (wanted[:, 0] < classes)))
+    return hits / len(targets)
 
 
 def average_precision(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -97,12 +97,26 @@ def average_precision(scores: NDArray[np.float64], positive: NDArray[np.bool_]) 
 
 def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """Returns Σ|correct - Σ confidence| / n over 15 equal, right-closed bins of the confidence in the first label."""
-    bins = np.clip(np.ceil(confidence * ECE_BINS).astype(np.intp) - 1, 0, ECE_BINS - 1)
+    bins = np.clip(np.searchsorted(_EDGES, confidence, side="left") - 1, 0, ECE_BINS - 1)
     gap = np.bincount(bins, weights=correct.astype(np.float64) - confidence, minlength=ECE_BINS)
     return float(np.sum(np.abs(gap)) / len(confidence))
 
 
-def _recall_by_label(correct: NDArray[np.bool_], labels: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
-    actual = np.array(truth, dtype=object)
+def _numbered(labels: Sequence[str], truth: Sequence[str]) -> tuple[list[str], NDArray[np.intp]]:
+    """Numbers the labels: the model's by their columns, then those that only the truth has; returns the truth's."""
     names = [*labels, *sorted(set(truth) - set(labels))]
-    return {name: float(np.mean(correct[actual == name])) if name in truth else 0.0 for name in names}
+    number = {name: position for position, name in enumerate(names)}
+    return names, np.array([number[label] for label in truth], dtype=np.intp)
+
+
+def _macro_average_precision(scores: NDArray[np.float64], actual: NDArray[np.intp], count: int) -> float:
+    """Averages the average precision over the labels that occur in the truth; a label the model lacks has 0."""
+    occurring = np.flatnonzero(np.bincount(actual, minlength=count))
+    known = occurring[occurring < scores.shape[1]]
+    return sum(average_precision(scores[:, label], actual == label) for label in known) / len(occurring)
+
+
+def _recalls(correct: NDArray[np.bool_], actual: NDArray[np.intp], count: int) -> list[float]:
+    right = np.bincount(actual, weights=correct, minlength=count)
+    recalls: list[float] = (right / np.maximum(np.bincount(actual, minlength=count), 1)).tolist()
+    return recalls
