@@ -35,7 +35,7 @@ class LinearRule:
     def scores(self, features: Features) -> Wide:
         """Maps features (n, D) to scores (n, k)."""
         rows = centred(rooted(features), self.centre)
-        return np.concatenate([piece @ self.weights for piece in _pieces(rows)]) + self.bias
+        return np.concatenate([piece @ self.weights for piece in pieces(rows)]) + self.bias
 
 
 class Head(Protocol):
@@ -68,27 +68,10 @@ class LdaHead:
 
     def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
         """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        rows, centre = _normalised(features)
-        count, width = rows.shape
+        rows, centre = normalised(features)
         means = class_means(rows, targets, classes)
-        sizes = np.bincount(targets, minlength=classes)
-        freedom = max(count - classes, 1)
-        if width <= count:
-            scatter = gram(rows) - (means.T * sizes) @ means
-            scale, sphere = self._shares(float(np.trace(scatter)), freedom, width)
-            weights = np.linalg.solve(scale * scatter + sphere * np.eye(width), means.T)
-        else:
-            within = rows - means[targets]
-            scale, sphere = self._shares(float(np.sum(within**2)), freedom, width)
-            weights = _solve_through_pictures(within, scale, sphere, means.T)
+        weights = solve_shrunk(rows, targets, means, means.T, self.shrinkage)
         return LinearRule(centre, weights, -0.5 * np.sum(means.T * weights, axis=0))
-
-    def _shares(self, scatter: float, freedom: int, width: int) -> tuple[float, float]:
-        """Returns the factors of the scatter matrix and of the identity in the shrunk covariance."""
-        variance = scatter / (freedom * width)
-        if variance < TINY:  # equal pictures within each label tell nothing about spread: nearest mean
-            return 0.0, 1.0
-        return (1 - self.shrinkage) / freedom, self.shrinkage * variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +88,9 @@ class RidgeHead:
 
     def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
         """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        normalised, centre = _normalised(features)
-        offset = normalised.mean(axis=0, dtype=np.float64)
-        rows = normalised - offset
+        unit, centre = normalised(features)
+        offset = unit.mean(axis=0, dtype=np.float64)
+        rows = unit - offset
         wanted = np.where(targets[:, None] == np.arange(classes), 1.0, -1.0)
         middle = wanted.mean(axis=0)
         weights = _ridge(rows, wanted - middle)
@@ -139,15 +122,47 @@ def class_means(rows: Features, targets: Targets, classes: int) -> Wide:
 def gram(rows: Features) -> Wide:
     """Returns rowsᵀ rows (D, D) of rows (n, D), summed in float64."""
     total = np.zeros((rows.shape[1], rows.shape[1]))
-    for piece in _pieces(rows):
+    for piece in pieces(rows):
         total += piece.T @ piece
     return total
 
 
-def _normalised(features: Features) -> tuple[Features, Wide]:
+def normalised(features: Features) -> tuple[Features, Wide]:
+    """Returns rows (n, D) as `LinearRule` takes them, rooted and around their centre (D,), and the centre."""
     rows = rooted(features)
     centre = rows.mean(axis=0, dtype=np.float64)
     return centred(rows, centre), centre
+
+
+def solve_shrunk(rows: Features, targets: Targets, means: Wide, right: Wide, shrinkage: float) -> Wide:
+    """Solves C x = right (D, k), where C is the covariance of rows within their classes, shrunk towards a sphere.
+
+    Args:
+        rows: (n, D).
+        targets: (n,) numbers of classes.
+        means: (classes, D) of the rows of each class.
+        right: (D, k).
+        shrinkage: Above 0, which trusts the covariance, to 1, which is a sphere.
+    """
+    count, width = rows.shape
+    freedom = max(count - len(means), 1)
+    if width <= count:
+        sizes = np.bincount(targets, minlength=len(means))
+        scatter = gram(rows) - (means.T * sizes) @ means
+        scale, sphere = _shares(shrinkage, float(np.trace(scatter)), freedom, width)
+        solution: Wide = np.linalg.solve(scale * scatter + sphere * np.eye(width), right)
+        return solution
+    within = rows - means[targets]
+    scale, sphere = _shares(shrinkage, float(np.sum(within**2)), freedom, width)
+    return _solve_through_pictures(within, scale, sphere, right)
+
+
+def _shares(shrinkage: float, scatter: float, freedom: int, width: int) -> tuple[float, float]:
+    """Returns the factors of the scatter matrix and of the identity in the shrunk covariance."""
+    variance = scatter / (freedom * width)
+    if variance < TINY:  # equal pictures within each label tell nothing about spread: nearest mean
+        return 0.0, 1.0
+    return (1 - shrinkage) / freedom, shrinkage * variance
 
 
 def _to_unit_length(rows: Features) -> Features:
@@ -155,7 +170,8 @@ def _to_unit_length(rows: Features) -> Features:
     return rows
 
 
-def _pieces(rows: Features) -> Iterator[Wide]:
+def pieces(rows: Features) -> Iterator[Wide]:
+    """Widens rows (n, D) to float64, some at a time."""
     for start in range(0, len(rows), PIECE):
         yield rows[start : start + PIECE].astype(np.float64)
 
