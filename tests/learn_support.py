@@ -38,6 +38,23 @@ def clouds(
     return np.abs(centres[targets] + rng.normal(0, 0.5, (labels * each, width))).astype(np.float32), targets
 
 
+class FlatBackbone:
+    """Stands for the backbone that made the features; is only asked for its facts."""
+
+    name = "flat"
+    digest = "d" * 64
+    default_head = "lda"
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+    def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+        raise NotImplementedError
+
+
 def write_network(
     folder: Path, *, layout: str = "NHWC", dtype: str = "uint8", colours: str = "0-255 RGB", **changes: Any
 ) -> Path:

@@ -1,6 +1,7 @@
 """Confidences that mean what they say: a temperature fitted to out-of-fold scores of the training pictures."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,21 @@ from engine.learn.heads import Head
 FOLDS = 10
 FOLDS_OF_MANY, MANY = 5, 2000  # with many pictures fewer folds say as much in half the time
 SMALLEST, LARGEST = -8.0, 8.0  # logarithms between which the temperature lies, relative to the scores' spread
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """Turns scores into confidences of which exactly one label's is true.
+
+    Attributes:
+        temperature: Divides the scores; above 0.
+    """
+
+    temperature: float
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Maps scores (n, k) to probabilities (n, k) whose rows sum to 1."""
+        return softmax(scores, self.temperature)
 
 
 def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

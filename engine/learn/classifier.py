@@ -13,14 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.learn.backbone import Backbone
-from engine.learn.calibrate import fit_temperature, out_of_fold_scores, softmax
+from engine.learn.calibrate import Softmax, fit_temperature, out_of_fold_scores
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
 from engine.learn.heads import HEADS, Head, LinearRule
 from engine.learn.metrics import Performance, measure
+from engine.learn.multilabel_metrics import MultilabelPerformance
+from engine.learn.onevsrest import ONE_VS_REST
+from engine.learn.platt import Platt
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)  # 1: before there were labels that are true each by itself
 MIN_LABELS = 2
 MIN_PICTURES = 2
+KNOWN_HEADS = (*HEADS, ONE_VS_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +37,22 @@ class Classifier:
         backbone_digest: Digest of the backbone whose features it understands.
         head: Name of the head that made the rule, one of `HEADS`.
         rule: Scores of the labels.
-        temperature: Divides the scores, so that confidences are honest.
+        calibration: Makes honest confidences of the scores; says whether one label is true or any number.
     """
 
     labels: tuple[str, ...]
     backbone_digest: str
     head: str
     rule: LinearRule
-    temperature: float
+    calibration: Softmax | Platt
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether any number of labels can be true of a picture, not exactly one."""
+        return isinstance(self.calibration, Platt)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Maps features (n, D) to probabilities (n, k) whose rows sum to 1.
+        """Maps features (n, D) to confidences (n, k) in 0…1; rows sum to 1 unless the classifier is multi-label.
 
         Raises:
             ValueError: The features are not of the width the classifier was trained on.
@@ -52,30 +62,30 @@ class Classifier:
                 f"features have shape {features.shape}, the classifier takes (n, {len(self.rule.centre)}); "
                 "make them with the backbone it was trained on"
             )
-        return softmax(self.rule.scores(features), self.temperature)
+        return self.calibration.probabilities(self.rule.scores(features))
 
     def save(self, path: Path) -> None:
         """Writes the classifier as one .npz without pickle; equal classifiers make equal bytes.
 
         A reader sees the old file or the new one, never a part.
         """
-        facts = {
+        facts: dict[str, object] = {
             "schema": SCHEMA,
             "labels": list(self.labels),
             "backboneDigest": self.backbone_digest,
             "head": self.head,
-            "temperature": self.temperature,
         }
+        arrays = {"centre": self.rule.centre, "weights": self.rule.weights, "bias": self.rule.bias}
+        match self.calibration:
+            case Softmax(temperature):
+                facts |= {"calibration": "softmax", "temperature": temperature}
+            case Platt(slopes, offsets):
+                facts |= {"calibration": "platt"}
+                arrays |= {"slopes": slopes, "offsets": offsets}
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()
         buffer = io.BytesIO()
-        np.savez(  # numpy dates its members 1980-01-01, so the bytes do not depend on the clock
-            buffer,
-            allow_pickle=False,
-            facts=np.frombuffer(text, dtype=np.uint8),
-            centre=self.rule.centre,
-            weights=self.rule.weights,
-            bias=self.rule.bias,
-        )
+        # numpy dates its members 1980-01-01, so the bytes do not depend on the clock
+        np.savez(buffer, allow_pickle=False, facts=np.frombuffer(text, dtype=np.uint8), **arrays)
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
             file.write(buffer.getvalue())
@@ -94,43 +104,56 @@ class Classifier:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 facts = json.loads(stored["facts"].tobytes())
                 rule = LinearRule(stored["centre"], stored["weights"], stored["bias"])
+                curves = Platt(stored["slopes"], stored["offsets"]) if "slopes" in stored else None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ClassifierFileError(f"classifier {path} cannot be read ({error}); train it again") from error
-        if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        if not isinstance(facts, dict) or facts.get("schema") not in READABLE:
             raise ClassifierFileError(f"classifier {path} is not of schema {SCHEMA}; train it again")
-        fault = _fault(facts, rule)
+        fault = _fault(facts, rule, curves)
         if fault is not None:
             raise ClassifierFileError(f"classifier {path} is inconsistent: {fault}; train it again")
-        labels = tuple(facts["labels"])
-        return cls(labels, facts["backboneDigest"], facts["head"], rule, float(facts["temperature"]))
+        calibration = curves or Softmax(float(facts["temperature"]))
+        return cls(tuple(facts["labels"]), facts["backboneDigest"], facts["head"], rule, calibration)
 
 
-def _fault(facts: dict[str, object], rule: LinearRule) -> str | None:
+def _fault(facts: dict[str, object], rule: LinearRule, curves: Platt | None) -> str | None:
     """Names the first thing that does not fit in a stored classifier."""
     labels, temperature = facts.get("labels"), facts.get("temperature")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return "its labels are not a list of names"
     if len(labels) < MIN_LABELS or len(set(labels)) != len(labels):
         return "its labels are fewer than two or not distinct"
-    if not isinstance(facts.get("backboneDigest"), str) or facts.get("head") not in HEADS:
+    if not isinstance(facts.get("backboneDigest"), str) or facts.get("head") not in KNOWN_HEADS:
         return "its backbone or head is unknown"
-    if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
+    if facts.get("calibration", "softmax") != ("softmax" if curves is None else "platt"):
+        return "its calibration is unknown or lacks its arrays"
+    if curves is None and not (isinstance(temperature, float) and 0 < temperature < float("inf")):
         return "its temperature is not a positive number"
     width, classes = rule.centre.size, len(labels)
-    if (rule.centre.shape, rule.weights.shape, rule.bias.shape) != ((width,), (width, classes), (classes,)):
+    arrays = {"centre": (rule.centre, (width,)), "weights": (rule.weights, (width, classes))}
+    arrays["bias"] = (rule.bias, (classes,))
+    if curves is not None:
+        arrays |= {"slopes": (curves.slopes, (classes,)), "offsets": (curves.offsets, (classes,))}
+    if any(array.shape != shape for array, shape in arrays.values()):
         return "its arrays do not fit its labels"
-    arrays = (rule.centre, rule.weights, rule.bias)
-    if not all(array.dtype == np.float64 and bool(np.isfinite(array).all()) for array in arrays):
+    if not all(array.dtype == np.float64 and bool(np.isfinite(array).all()) for array, _ in arrays.values()):
         return "its arrays are not finite numbers"
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class FittedClassifier:
-    """A classifier fitted on all pictures, and how well it did on pictures it had not seen in cross-validation."""
+    """A classifier fitted on all n pictures, and what cross-validation says of it.
+
+    Attributes:
+        classifier: What predicts.
+        held_out: (n, k) confidences in each picture, given by a rule that has not seen it.
+        cross_validated: How well these do.
+    """
 
     classifier: Classifier
-    cross_validated: Performance
+    held_out: NDArray[np.float64]
+    cross_validated: Performance | MultilabelPerformance
 
 
 def fit_classifier(
@@ -156,23 +179,39 @@ def fit_classifier(
         NotEnoughPicturesError: There are fewer than two labels, or a label has fewer than two pictures.
         ValueError: The features are not (n, D) finite numbers.
     """
-    if features.shape != (len(targets), backbone.width) or not np.isfinite(features).all():
-        raise ValueError(
-            f"features of shape {features.shape} are not ({len(targets)}, {backbone.width}) finite numbers"
-        )
-    counts = np.bincount(targets, minlength=len(labels))
-    if len(labels) < MIN_LABELS:
-        raise NotEnoughPicturesError(f"there are {len(labels)} labels; a classifier needs at least {MIN_LABELS}")
-    for label, count in zip(labels, counts, strict=True):
-        if count < MIN_PICTURES:
-            raise NotEnoughPicturesError(f"label {label!r} has {count} of {MIN_PICTURES} pictures; add some")
+    check_pictures(features, len(targets), np.bincount(targets, minlength=len(labels)), labels, backbone)
     tell = on_progress or (lambda _step, _share: None)
     head = head or HEADS[backbone.default_head]
     scores = out_of_fold_scores(head, features, targets, len(labels), lambda share: tell("calibrate", share))
-    temperature = fit_temperature(scores, targets)
+    calibration = Softmax(fit_temperature(scores, targets))
     tell("fit", 0.0)
     rule = head.fit(features, targets, len(labels))
     tell("fit", 1.0)
-    classifier = Classifier(tuple(labels), backbone.digest, head.name, rule, temperature)
-    truth = [labels[target] for target in targets]
-    return FittedClassifier(classifier, measure(softmax(scores, temperature), labels, truth))
+    classifier = Classifier(tuple(labels), backbone.digest, head.name, rule, calibration)
+    held_out = calibration.probabilities(scores)
+    return FittedClassifier(classifier, held_out, measure(held_out, labels, [labels[target] for target in targets]))
+
+
+def check_pictures(
+    features: NDArray[np.float32], pictures: int, counts: NDArray[np.intp], labels: Sequence[str], backbone: Backbone
+) -> None:
+    """Refuses what cannot be learnt from.
+
+    Args:
+        features: (n, D).
+        pictures: How many there should be.
+        counts: (k,) pictures of each label.
+        labels: The k labels.
+        backbone: Where the features come from.
+
+    Raises:
+        NotEnoughPicturesError: There are fewer than two labels, or a label has fewer than two pictures.
+        ValueError: The features are not (n, D) finite numbers.
+    """
+    if features.shape != (pictures, backbone.width) or not np.isfinite(features).all():
+        raise ValueError(f"features of shape {features.shape} are not ({pictures}, {backbone.width}) finite numbers")
+    if len(labels) < MIN_LABELS:
+        raise NotEnoughPicturesError(f"there are {len(labels)} labels; a classifier needs at least {MIN_LABELS}")
+    for label, count in zip(labels, counts.tolist(), strict=True):
+        if count < MIN_PICTURES:
+            raise NotEnoughPicturesError(f"label {label!r} has {count} of {MIN_PICTURES} pictures; add some")

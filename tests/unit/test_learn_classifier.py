@@ -12,24 +12,7 @@ from numpy.typing import NDArray
 from engine.learn.classifier import Classifier, FittedClassifier, fit_classifier
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
 from engine.learn.heads import RidgeHead
-from tests.learn_support import clouds
-
-
-class FlatBackbone:
-    """Stands for the backbone that made the features; is only asked for its facts."""
-
-    name = "flat"
-    digest = "d" * 64
-    default_head = "lda"
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-
-    def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        raise NotImplementedError
-
-    def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
-        raise NotImplementedError
+from tests.learn_support import FlatBackbone, clouds
 
 
 def fit(
@@ -189,7 +172,7 @@ def test_a_pickled_array_is_never_unpacked(classifier: Classifier, tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 2}, "not of schema 1"),
+        ({"schema": 3}, "not of schema 2"),
         ({"labels": ["a", "a", "b"]}, "not distinct"),
         ({"labels": ["a"]}, "fewer than two"),
         ({"labels": ["a", "b"]}, "do not fit"),
