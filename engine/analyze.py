@@ -8,11 +8,11 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.bodies import UrlBody, parse_body
 from engine.errors import FetchError, InvalidRequestError, PictureError
 from engine.fetch import Fetcher
 from engine.images import MAX_BYTES
 from engine.predictor import Prediction, Predictor
-from engine.schemas import UrlBody, parse_body
 from engine.wire import MAX_JSON_BYTES, json_response, query_of, read_body
 
 _URL_SECONDS = 30.0

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from engine.bodies import AuthenticationBody, DatasetBody, EvaluationBody, ModelBody
 from engine.errors import InvalidRequestError, NotReadyError, PreconditionFailedError
 from engine.jobs import Jobs
 from engine.records import FINISHED, MODEL_KINDS, AnnotationKind, Dataset, Evaluation, Model, Status
@@ -17,7 +18,6 @@ from engine.rules import (
     check_model_kind,
     check_name,
 )
-from engine.schemas import AuthenticationBody, DatasetBody, EvaluationBody, ModelBody
 from engine.sealing import Sealer
 from engine.store import Store
 

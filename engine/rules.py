@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import httpx
 
+from engine.bodies import AuthenticationBody
 from engine.errors import InvalidRequestError
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, ModelKind
-from engine.schemas import AuthenticationBody
 
 MAX_ANNOTATION_FILES = 10
 MAX_CUSTOM_PROPERTIES = 10
@@ -114,12 +114,12 @@ def check_model_kind(text: str) -> ModelKind:
     return kind
 
 
-def check_budget(hours: int, kind: ModelKind) -> int:
+def check_budget(hours: float, kind: ModelKind) -> int:
     """Returns the budget when it is within the contract's bounds for this kind of model."""
     most = MAX_BUDGET_HOURS[kind]
-    if not 1 <= hours <= most:
+    if not 1 <= hours <= most or hours != int(hours):
         raise InvalidRequestError(f"timeBudgetInHours is {hours}; give a whole number from 1 to {most} for a {kind}.")
-    return hours
+    return int(hours)
 
 
 def check_page(query: Mapping[str, str]) -> tuple[int, int]:

@@ -1,86 +1,9 @@
-"""The wire's JSON: request bodies in (any key casing), response bodies out (camelCase)."""
+"""The wire's answers: records as the contract's JSON objects, camelCase."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from engine.errors import InvalidRequestError
 from engine.records import AuthenticationKind, Dataset, Evaluation, Failure, Model
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "")
-
-
-class AuthenticationBody(msgspec.Struct, rename=_folded):
-    """`authentication` of a data set."""
-
-    kind: str = AuthenticationKind.NONE
-    sas_token: str | None = None
-
-
-class DatasetBody(msgspec.Struct, rename=_folded):
-    """The body of PUT and PATCH datasets; what is absent is None."""
-
-    annotation_kind: str | None = None
-    annotation_file_uris: list[str] | None = None
-    authentication: AuthenticationBody | None = None
-    custom_properties: dict[str, str] | None = None
-
-
-class TrainingParametersBody(msgspec.Struct, rename=_folded):
-    """`trainingParameters` of a model."""
-
-    training_dataset_name: str
-    time_budget_in_hours: int
-    model_kind: str | None = None
-
-
-class EvaluationParametersBody(msgspec.Struct, rename=_folded):
-    """`evaluationParameters` of a model or an evaluation."""
-
-    test_dataset_name: str
-
-
-class ModelBody(msgspec.Struct, rename=_folded):
-    """The body of PUT models."""
-
-    training_parameters: TrainingParametersBody
-    evaluation_parameters: EvaluationParametersBody | None = None
-
-
-class EvaluationBody(msgspec.Struct, rename=_folded):
-    """The body of PUT evaluations."""
-
-    evaluation_parameters: EvaluationParametersBody
-
-
-class UrlBody(msgspec.Struct):
-    """The JSON body of analyze."""
-
-    url: str
-
-
-def parse_body[Body: msgspec.Struct](content: bytes, body_type: type[Body]) -> Body:
-    """Reads a JSON object, whatever the casing of its keys; keys we do not know are ignored.
-
-    Raises:
-        InvalidRequestError: Not JSON, or not of this shape; names the key.
-    """
-    try:
-        return msgspec.convert(_fold_keys(msgspec.json.decode(content)), body_type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise InvalidRequestError(f"The request body is not what the operation takes: {exc}.") from exc
-
-
-def _fold_keys(value: object) -> object:
-    """Lower-cases keys, except those that are the caller's own (customProperties)."""
-    if not isinstance(value, dict):
-        return value
-    return {
-        key.lower(): inner if key.lower() == "customproperties" else _fold_keys(inner) for key, inner in value.items()
-    }
 
 
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
