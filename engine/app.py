@@ -73,7 +73,7 @@ def build_app(
             store.close()
             provider.shutdown()
 
-    return Starlette(
+    app = Starlette(
         routes=_routes(Endpoints(Catalog(store, jobs, sealer, clock), backbone), Analyzer(predictor, fetcher)),
         middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],
         exception_handlers={
@@ -83,6 +83,8 @@ def build_app(
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a path with a slash too many is unknown, and its answer is JSON
+    return app
 
 
 def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
@@ -90,6 +92,7 @@ def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
     evaluation = f"{base}/models/{{model}}/evaluations/{{name}}"
     table = [
         ("GET", "/healthz", endpoints.get_health),
+        ("GET", "/openapi.json", endpoints.get_openapi),
         ("GET", f"{base}/datasets", endpoints.list_datasets),
         ("PUT", f"{base}/datasets/{{name}}", endpoints.put_dataset),
         ("GET", f"{base}/datasets/{{name}}", endpoints.get_dataset),

@@ -2,23 +2,18 @@
 
 from typing import Any
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine import __version__
+from engine.bodies import DatasetBody, EvaluationBody, ModelBody, parse_body
 from engine.catalog import Catalog
 from engine.learn.backbone import Backbone
+from engine.openapi import document
 from engine.rules import check_page
-from engine.schemas import (
-    DatasetBody,
-    EvaluationBody,
-    ModelBody,
-    dataset_json,
-    evaluation_json,
-    model_json,
-    parse_body,
-)
+from engine.schemas import dataset_json, evaluation_json, model_json
 from engine.telemetry import current_traceparent
 from engine.wire import MAX_JSON_BYTES, json_response, query_of, read_body
 
@@ -29,17 +24,22 @@ class Endpoints:
     def __init__(self, catalog: Catalog, backbone: Backbone) -> None:
         self._catalog = catalog
         self._backbone = backbone
+        self._openapi = msgspec.json.encode(document())
 
     async def get_health(self, _: Request) -> Response:
         """Says that the engine answers, and which backbone it has; needs no key."""
         backbone = {"name": self._backbone.name, "digest": self._backbone.digest}
         return json_response({"status": "ok", "version": __version__, "backbone": backbone})
 
+    async def get_openapi(self, _: Request) -> Response:
+        """Answers the OpenAPI document; needs no key."""
+        return Response(self._openapi, media_type="application/json")
+
     async def put_dataset(self, request: Request) -> Response:
         """Registers a data set."""
         body = parse_body(await _json_body(request), DatasetBody)
         dataset = await run_in_threadpool(self._catalog.add_dataset, request.path_params["name"], body)
-        return json_response(dataset_json(dataset), 201)
+        return json_response(dataset_json(dataset), 201, _warning(body))
 
     async def get_dataset(self, request: Request) -> Response:
         """Returns a data set."""
@@ -51,7 +51,7 @@ class Endpoints:
         body = parse_body(await _json_body(request), DatasetBody)
         if_match = request.headers.get("If-Match")
         dataset = await run_in_threadpool(self._catalog.change_dataset, request.path_params["name"], body, if_match)
-        return json_response(dataset_json(dataset))
+        return json_response(dataset_json(dataset), headers=_warning(body))
 
     async def delete_dataset(self, request: Request) -> Response:
         """Forgets a data set."""
@@ -124,6 +124,13 @@ class Endpoints:
 async def _json_body(request: Request) -> bytes:
     """Reads a JSON body, whatever media type it claims: the contract knows two, and clients send others (§1)."""
     return await read_body(request, MAX_JSON_BYTES, "The request body")
+
+
+def _warning(body: DatasetBody) -> dict[str, str]:
+    """Warns of the wrong key that clients send for `authentication`; the old service ignored it in silence (§6)."""
+    if body.authentication_kind is None:
+        return {}
+    return {"Warning": '299 - "authenticationKind is ignored; send authentication: {kind, sasToken}"'}
 
 
 def _page(request: Request, values: list[dict[str, Any]], following: int | None) -> Response:

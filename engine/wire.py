@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import Span, SpanKind, Tracer
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.errors import InvalidRequestError, PermissionDeniedError, RequestError
@@ -19,7 +22,16 @@ from engine.telemetry import METHOD, STATUS, context_of
 PREVIEW_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
 GA_VERSIONS = ("2023-10-01", "2024-02-01")  # answered like a preview, so that the GA SDK can use custom models
 MAX_JSON_BYTES = 1_048_576
-_KEY_HEADER = "Ocp-Apim-Subscription-Key"
+_NOT_OFFERED = {  # of the preview versions' other features (contract §2)
+    "productrecognition": "product recognition",
+    "imagecomposition:": "image composition",
+    "planogramcompliance:": "planogram compliance",
+    "retrieval:": "image retrieval",
+    "imageanalysis:segment": "background removal",
+}
+_OPEN_TO_ALL = ("/healthz", "/openapi.json")
+_CLIENT_ID_HEADER = "x-ms-client-request-id"
+KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
 
 async def read_body(request: Request, limit: int, what: str) -> bytes:
@@ -68,12 +80,24 @@ async def answer_request_error(_: Request, exc: Exception) -> Response:
 
 
 async def answer_http_exception(request: Request, exc: Exception) -> Response:
-    """Answers an unknown path (404) or method (405), which the router refuses."""
+    """Answers an unknown path (404) or method (405, with `Allow`), which the router refuses."""
     if not isinstance(exc, HTTPException):
         raise exc
     code = {404: "404", 405: "MethodNotAllowed"}.get(exc.status_code, "InvalidRequest")
-    message = f"{request.method} {request.url.path[:300]}: {exc.detail}. See the contract for the operations."
-    return error_response(RequestError(message, code=code), exc.status_code, exc.headers)
+    path = request.url.path[:300]
+    feature = next((name for start, name in _NOT_OFFERED.items() if path.startswith(f"/computervision/{start}")), None)
+    reason = f"this engine does not offer {feature}" if feature else exc.detail
+    message = f"{request.method} {path}: {reason}. GET /openapi.json lists the operations."
+    headers = (
+        {"Allow": ", ".join(_allowed_methods(request))} if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED else {}
+    )
+    return error_response(RequestError(message, code=code), exc.status_code, headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Returns the methods of all routes that the path matches; the router itself tells those of the first only."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in route.methods})
 
 
 async def answer_unexpected(_request: Request, _exc: Exception) -> Response:
@@ -105,12 +129,12 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _check(self, request: Request) -> None:
-        if request.url.path == "/healthz":
+        if request.url.path in _OPEN_TO_ALL:
             return
-        if not self._settings.accepts(request.headers.get(_KEY_HEADER, "")):
+        if not self._settings.accepts(request.headers.get(KEY_HEADER, "")):
             raise PermissionDeniedError(
                 "Access denied due to invalid subscription key or wrong API endpoint. "
-                f"Send one of the engine's keys in the header {_KEY_HEADER}."
+                f"Send one of the engine's keys in the header {KEY_HEADER}."
             )
         if not request.url.path.startswith("/computervision/"):
             return
@@ -123,7 +147,10 @@ class Gate:
 
 
 class Traced:
-    """One span per request, named after the operation, in the caller's trace when it sent a traceparent."""
+    """One span per request, named after the operation, in the caller's trace when it sent a traceparent.
+
+    Answers carry the trace's id as `x-ms-request-id`, and the caller's `x-ms-client-request-id` as it came.
+    """
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -134,12 +161,15 @@ class Traced:
         if scope["type"] != "http" or scope["path"] == "/healthz":
             await self._app(scope, receive, send)
             return
-        context = context_of(Request(scope).headers.get("traceparent"))
+        headers = Headers(scope=scope)
+        context = context_of(headers.get("traceparent"))
         span = self._tracer.start_span("request", context, SpanKind.SERVER, {METHOD: scope["method"]})
+        ids = _request_ids(span, headers.get(_CLIENT_ID_HEADER))
 
         async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 span.set_attribute(STATUS, message["status"])
+                message["headers"] = [*message.get("headers", ()), *ids]
             await send(message)
 
         with trace.use_span(span, end_on_exit=True):
@@ -147,6 +177,13 @@ class Traced:
             operation = scope.get("endpoint")
             if operation is not None:
                 span.update_name(operation.__name__)
+
+
+def _request_ids(span: Span, client_id: str | None) -> list[tuple[bytes, bytes]]:
+    ids = [(b"x-ms-request-id", f"{span.get_span_context().trace_id:032x}".encode())]
+    if client_id is not None and re.fullmatch(r"[!-~]{1,128}", client_id):
+        ids.append((_CLIENT_ID_HEADER.encode(), client_id.encode()))
+    return ids
 
 
 def query_of(request: Request) -> dict[str, str]:

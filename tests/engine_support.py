@@ -247,6 +247,18 @@ class Engine:
         return self._log.read_text() if self._log else ""
 
 
+def check_error(answer: httpx.Response, status: int, code: str) -> str:
+    """Checks an error's shape (contract §5) and returns its message."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    error = answer.json()["error"]
+    assert error["code"] == code
+    assert answer.headers["x-ms-error-code"] == code
+    assert set(error) <= {"code", "message", "innererror"}
+    assert error["message"]
+    return str(error["message"])
+
+
 def settings_for(data: Path, allowed_hosts: str, **changes: Any) -> Settings:
     """Settings of a test's engine; the environment has no say."""
     values = {"keys": SecretStr(f"{KEY},second-key"), "secret": SecretStr(SECRET), "backbone": None} | changes

@@ -15,6 +15,7 @@ from tests.engine_support import (
     VERSION,
     Engine,
     PictureStore,
+    check_error,
     draw_part,
     encode,
     engine_in_process,
@@ -45,18 +46,6 @@ def model(engine: Engine, store: PictureStore) -> dict[str, Any]:
     engine.register("parts", store.put_parts("parts"))
     engine.register("parts-test", store.put_parts("parts-test", each=2, first_seed=50))
     return engine.trained("parts", "parts", test="parts-test")
-
-
-def check_error(answer: httpx.Response, status: int, code: str) -> str:
-    """Checks an error's shape (contract §5) and returns its message."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    error = answer.json()["error"]
-    assert error["code"] == code
-    assert answer.headers["x-ms-error-code"] == code
-    assert set(error) <= {"code", "message", "innererror"}
-    assert error["message"]
-    return str(error["message"])
 
 
 def without_dates(body: dict[str, Any]) -> dict[str, Any]:
@@ -326,11 +315,11 @@ def test_the_model_kind_is_inferred_and_listed(engine: Engine, model: dict[str, 
 @pytest.mark.parametrize(
     ("parameters", "word"),
     [
-        ({"trainingDatasetName": "parts"}, "timebudgetinhours"),
-        ({"timeBudgetInHours": 1}, "trainingdatasetname"),
+        ({"trainingDatasetName": "parts"}, "timeBudgetInHours"),
+        ({"timeBudgetInHours": 1}, "trainingDatasetName"),
         ({"trainingDatasetName": "parts", "timeBudgetInHours": 0}, "336"),
         ({"trainingDatasetName": "parts", "timeBudgetInHours": 337}, "336"),
-        ({"trainingDatasetName": "parts", "timeBudgetInHours": 1.5}, "int"),
+        ({"trainingDatasetName": "parts", "timeBudgetInHours": 1.5}, "whole number"),
         ({"trainingDatasetName": "parts", "timeBudgetInHours": "1"}, "int"),
         (
             {"trainingDatasetName": "parts", "timeBudgetInHours": 1, "modelKind": "Generic-Detector"},
