@@ -73,12 +73,7 @@ class Predictor:
         return await anyio.to_thread.run_sync(self._predict, model_name, content, limiter=self._slots)
 
     def _predict(self, model_name: str, content: bytes) -> Prediction:
-        classifier = self._classifier(model_name)
-        picture = decode_picture(content, PREDICTION)
-        features = self._backbone.embed(picture.pixels)
-        confidences = classifier.predict(features[np.newaxis])[0]
-        tags = sorted(zip(classifier.labels, confidences.tolist(), strict=True), key=lambda tag: (-tag[1], tag[0]))
-        return Prediction(picture.width, picture.height, tuple(tags))
+        return prediction_of(content, self._backbone, self._classifier(model_name))
 
     def _classifier(self, model_name: str) -> Classifier:
         model = self._store.models.find(model_name)
@@ -110,3 +105,21 @@ class Predictor:
             raise NotReadyError(
                 f"The files of model '{model_name}' cannot be read. Train it again.", code="ModelUnreadable"
             ) from exc
+
+
+def prediction_of(content: bytes, backbone: Backbone, classifier: Classifier) -> Prediction:
+    """Predicts the labels of one picture; this is all that the engine computes for an answer.
+
+    Args:
+        content: The picture's bytes, in any format that `engine.images` reads.
+        backbone: The one that the classifier was trained with.
+        classifier: What to ask.
+
+    Raises:
+        PictureError: The picture cannot be used.
+    """
+    picture = decode_picture(content, PREDICTION)
+    features = backbone.embed(picture.pixels)
+    confidences = classifier.predict(features[np.newaxis])[0]
+    tags = sorted(zip(classifier.labels, confidences.tolist(), strict=True), key=lambda tag: (-tag[1], tag[0]))
+    return Prediction(picture.width, picture.height, tuple(tags))
