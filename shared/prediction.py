@@ -1,7 +1,8 @@
 """Answers Analyze Image with the champion of a dataset, or with a version that the caller names (design §3 hop 12)."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +15,15 @@ from shared.errors import (
     VisionRefusedError,
     VisionUnavailableError,
 )
-from shared.promotions import PromotionLog
+from shared.promotions import Promotion, PromotionLog
+from shared.recent import Recent
 from shared.registry import Registry, Version
 from shared.storage import BlobContainer
 from shared.vision import VisionClient
 
 KEY_HEADER: Final = "ocp-apim-subscription-key"
+# For so long a process may answer with what it last read: a promotion or a roll-back shows everywhere after a second.
+KEPT_SECONDS: Final = 1.0
 # The contract's parameters that the engine may want; others, such as a host's ``code=``, are nobody's business there.
 _PASSED_ON: Final = frozenset(
     {"api-version", "features", "language", "gender-neutral-caption", "smartcrops-aspect-ratios"}
@@ -47,10 +51,19 @@ class Prediction:
     """Prediction with the models of one registry."""
 
     def __init__(
-        self, *, registry: BlobContainer, vision: VisionClient, keys: Sequence[str], default_dataset: str | None
+        self,
+        *,
+        registry: BlobContainer,
+        vision: VisionClient,
+        keys: Sequence[str],
+        default_dataset: str | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = Registry(registry)
-        self._promotions = PromotionLog(registry)
+        log = PromotionLog(registry)
+        self._champions = Recent[str, Promotion](log.champion, seconds=KEPT_SECONDS, clock=clock)
+        self._versions = Recent[tuple[str, str], Version](self._version, seconds=KEPT_SECONDS, clock=clock)
+        self._datasets = Recent[str, list[str]](lambda _: self._registry.datasets(), seconds=KEPT_SECONDS, clock=clock)
         self._vision = vision
         self._keys = [key.encode() for key in keys]
         self._default_dataset = default_dataset
@@ -114,25 +127,28 @@ class Prediction:
         return self._champion(model_name or self._only_dataset())
 
     def _pinned(self, dataset: str, name: str) -> tuple[str, str]:
-        found = self._registry.version(dataset, name)
-        if found is None:
+        version = self._versions.get((dataset, name))
+        if version is None:
             raise UnknownModelError(f"Resource not found: no version '{name}'. /api/status lists the versions.")
-        version: Version = found[0]
         if version.state not in ("promoted", "rejected", "evaluating"):
             raise UnknownModelError(f"Resource not found: version '{name}' is {version.state} and cannot answer.")
         return version.name, version.digest
 
     def _champion(self, dataset: str) -> tuple[str, str]:
         known = layout.is_dataset_name(dataset)
-        promotion = self._promotions.champion(dataset) if known else None
+        promotion = self._champions.get(dataset) if known else None
         if promotion is not None:
             return promotion.version, promotion.digest
         if dataset not in self._registry.datasets():
             raise UnknownModelError(f"Resource not found: no dataset '{dataset}'. {self._names()}")
         raise NoChampionError(f"Dataset '{dataset}' has no promoted model yet. GET /api/status says what it waits for.")
 
+    def _version(self, key: tuple[str, str]) -> Version | None:
+        found = self._registry.version(*key)
+        return found[0] if found else None
+
     def _only_dataset(self) -> str:
-        names = self._registry.datasets()
+        names = self._datasets.get("") or []
         if len(names) == 1:
             return names[0]
         if self._default_dataset:

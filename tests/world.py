@@ -228,12 +228,13 @@ class World:
         self.listener = Listener()
         self.now = datetime.now(UTC) + timedelta(hours=1)  # the memory store stamps blobs with the real clock
         client = httpx.Client(base_url="http://engine.invalid", transport=httpx.MockTransport(self.engine.answer))
+        self.vision = VisionClient(client, "engine-key")
         self.services: Services = compose(
             settings,
             training=self.training,
             registry=self.registry_blobs,
             changes=self.queue,
-            vision=VisionClient(client, "engine-key"),
+            vision=self.vision,
             announcer=self.listener,
         )
         if pace is not None:

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from shared.errors import (
@@ -11,7 +12,7 @@ from shared.errors import (
     UnknownModelError,
     VisionUnavailableError,
 )
-from shared.prediction import Answer
+from shared.prediction import Answer, Prediction
 from shared.settings import Settings
 from tests.pictures import draw
 from tests.world import KEY, SETTINGS, World
@@ -58,6 +59,32 @@ def test_the_champion_answers_for_its_dataset(world: World) -> None:
 def test_an_exact_version_pins_it(world: World, parameter: str) -> None:
     name = trained(world, "parts")
     assert ask(world, **{parameter: name}).model == name
+
+
+def test_storage_is_read_once_a_second_and_a_promotion_shows_after_that(world: World) -> None:
+    first, now = trained(world, "parts"), [0.0]
+    prediction = Prediction(
+        registry=world.registry_blobs,
+        vision=world.vision,
+        keys=[KEY],
+        default_dataset=None,
+        clock=lambda: now[0],
+    )
+
+    def champion() -> str:
+        headers, query = {"ocp-apim-subscription-key": KEY}, {"api-version": VERSION, "model-name": "parts"}
+        return prediction.analyze(headers=headers, query=query, body=b"picture").model
+
+    assert champion() == first
+    (version,) = world.registry.versions("parts")
+    second = msgspec.structs.replace(version, name=version.name[:-1] + "2")
+    world.engine.models[second.name] = world.engine.models[first]
+    before = world.promotions.champion("parts")
+    world.promotions.promote(second, after=before, reason="better", who="test", now=world.now)
+    now[0] = 0.999
+    assert champion() == first
+    now[0] = 1.0
+    assert champion() == second.name
 
 
 def test_other_parameters_are_passed_on(world: World) -> None:
