@@ -13,7 +13,7 @@ from engine.errors import RefusedUrlError
 
 _ENTRY = re.compile(r"(?P<host>\*|(?:\*\.)?[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_LAST_PORT = 65_535
+LAST_PORT = 65_535
 
 
 def shown(url: str) -> str:
@@ -58,8 +58,8 @@ class AllowedHosts:
         if url.userinfo:
             raise RefusedUrlError(f"{named} carries a user name; pass a SAS instead.")
         port, host = port_of(url), _host(url)
-        if port > _LAST_PORT:  # sockets would take it modulo 65,536
-            raise RefusedUrlError(f"{named} names port {port}; the last one is {_LAST_PORT}.")
+        if port > LAST_PORT:  # sockets would take it modulo 65,536
+            raise RefusedUrlError(f"{named} names port {port}; the last one is {LAST_PORT}.")
         hosts = [known for known, only in self.entries if only in (None, port)]
         if not any(known in ("*", host) or (known.startswith("*.") and host.endswith(known[1:])) for known in hosts):
             raise RefusedUrlError(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -87,23 +88,30 @@ def build_app(
     return app
 
 
+class _Name(StringConvertor):
+    """A segment of a path without an action behind it: `m:cancel` is no name. What else is none, the catalog says."""
+
+    regex = r"(?:(?!:(?:cancel|export|predictions|report)$)[^/])+"
+
+
 def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
+    register_url_convertor("name", _Name())
     base = "/computervision"
-    evaluation = f"{base}/models/{{model}}/evaluations/{{name}}"
+    evaluation = f"{base}/models/{{model:name}}/evaluations/{{name:name}}"
     table = [
         ("GET", "/healthz", endpoints.get_health),
         ("GET", "/openapi.json", endpoints.get_openapi),
         ("GET", f"{base}/datasets", endpoints.list_datasets),
-        ("PUT", f"{base}/datasets/{{name}}", endpoints.put_dataset),
-        ("GET", f"{base}/datasets/{{name}}", endpoints.get_dataset),
-        ("PATCH", f"{base}/datasets/{{name}}", endpoints.patch_dataset),
-        ("DELETE", f"{base}/datasets/{{name}}", endpoints.delete_dataset),
+        ("PUT", f"{base}/datasets/{{name:name}}", endpoints.put_dataset),
+        ("GET", f"{base}/datasets/{{name:name}}", endpoints.get_dataset),
+        ("PATCH", f"{base}/datasets/{{name:name}}", endpoints.patch_dataset),
+        ("DELETE", f"{base}/datasets/{{name:name}}", endpoints.delete_dataset),
         ("GET", f"{base}/models", endpoints.list_models),
-        ("POST", f"{base}/models/{{name}}:cancel", endpoints.cancel_model),
-        ("PUT", f"{base}/models/{{name}}", endpoints.put_model),
-        ("GET", f"{base}/models/{{name}}", endpoints.get_model),
-        ("DELETE", f"{base}/models/{{name}}", endpoints.delete_model),
-        ("GET", f"{base}/models/{{model}}/evaluations", endpoints.list_evaluations),
+        ("POST", f"{base}/models/{{name:name}}:cancel", endpoints.cancel_model),
+        ("PUT", f"{base}/models/{{name:name}}", endpoints.put_model),
+        ("GET", f"{base}/models/{{name:name}}", endpoints.get_model),
+        ("DELETE", f"{base}/models/{{name:name}}", endpoints.delete_model),
+        ("GET", f"{base}/models/{{model:name}}/evaluations", endpoints.list_evaluations),
         ("PUT", evaluation, endpoints.put_evaluation),
         ("GET", evaluation, endpoints.get_evaluation),
         ("DELETE", evaluation, endpoints.delete_evaluation),

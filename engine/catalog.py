@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -64,21 +65,21 @@ class Catalog:
     def change_dataset(self, name: str, body: DatasetBody, if_match: str | None) -> Dataset:
         """Replaces the properties that the body has."""
         check_name(name, "data set")
+        changes: dict[str, Any] = {}
+        if body.annotation_kind is not None:
+            changes["annotation_kind"] = check_annotation_kind(body.annotation_kind)
+        if body.annotation_file_uris is not None:
+            changes["annotation_file_uris"] = check_annotation_file_uris(body.annotation_file_uris)
+        if body.authentication is not None:
+            kind, sas = check_authentication(body.authentication)
+            sealed = None if sas is None else self._sealer.seal(sas, name)
+            changes |= {"authentication": kind, "sealed_sas": sealed}
+        if body.custom_properties is not None:
+            changes["custom_properties"] = check_custom_properties(body.custom_properties)
 
         def edit(dataset: Dataset) -> Dataset:
             _check_match(dataset, if_match)
-            changed = replace(dataset, updated=self._clock(), revision=dataset.revision + 1)
-            if body.annotation_kind is not None:
-                changed = replace(changed, annotation_kind=check_annotation_kind(body.annotation_kind))
-            if body.annotation_file_uris is not None:
-                changed = replace(changed, annotation_file_uris=check_annotation_file_uris(body.annotation_file_uris))
-            if body.authentication is not None:
-                kind, sas = check_authentication(body.authentication)
-                sealed = None if sas is None else self._sealer.seal(sas, name)
-                changed = replace(changed, authentication=kind, sealed_sas=sealed)
-            if body.custom_properties is not None:
-                changed = replace(changed, custom_properties=_properties(body))
-            return changed
+            return replace(dataset, **changes, updated=self._clock(), revision=dataset.revision + 1)
 
         return self._store.datasets.change(name, edit)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from engine.access import LAST_PORT
 from engine.bodies import AuthenticationBody
 from engine.errors import InvalidRequestError
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, ModelKind
@@ -56,7 +57,7 @@ def check_annotation_file_uris(uris: list[str]) -> tuple[str, ...]:
             url = httpx.URL(uri)
         except httpx.InvalidURL as exc:
             raise InvalidRequestError(f"annotationFileUris entry {number} is not a URI.", code=code) from exc
-        if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        if url.scheme not in ("http", "https") or not url.host or url.userinfo or (url.port or 0) > LAST_PORT:
             raise InvalidRequestError(
                 f"annotationFileUris entry {number} is not an absolute http or https URI without user name.", code=code
             )

@@ -195,7 +195,7 @@ def _report(name: str, *at: str) -> Json:
 
 def _analyze() -> Json:
     picture = {"schema": {}, "x-max-bytes": MAX_BYTES}
-    part = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    part = {"type": "object", "properties": {"file": {}}, "required": ["file"]}
     body = json_body(ref("PictureUrl"))
     body["content"] |= {
         "application/octet-stream": picture,

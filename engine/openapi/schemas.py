@@ -60,12 +60,23 @@ def _open(required: Json, **optional: Json) -> Json:
 
 
 def _sent() -> Json:
-    uri = {"type": "string", "format": "uri", "pattern": "^https?://[^/?#@]+/[^?#]*$"}
-    authentication = {
-        **_open({}, kind={"type": "string"}, sasToken=_TEXT),
-        "description": "`managedIdentity` and `none` both mean anonymously here. A token is never answered.",
+    uri = {
+        "type": "string",
+        "pattern": r"^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[!$->@-~]*)?$",
+        "description": "Absolute, and without a signature.",
     }
-    authentication["properties"]["kind"] = {"enum": [*map(str, AuthenticationKind)], "default": "none"}
+    open_kinds = [str(AuthenticationKind.NONE), str(AuthenticationKind.MANAGED_IDENTITY)]
+    token = {"type": "string", "pattern": r"^\??[!-9;-~]*=[!-9;-~]*$", "description": "A query string, not a URL."}
+    signed = {"kind": {"const": str(AuthenticationKind.SAS)}, "sasToken": token}
+    authentication = {
+        "type": "object",
+        "anyOf": [
+            {"properties": {"kind": {"enum": open_kinds}, "sasToken": {"type": ["string", "null"]}}},
+            {"properties": signed, "required": list(signed)},
+        ],
+        "description": "Both `managedIdentity` and `none`, which is the default, mean anonymously here. "
+        "A token is kept encrypted and never answered.",
+    }
     properties = {
         "annotationKind": {"type": "string", "enum": [str(kind) for kind in AnnotationKind]},
         "annotationFileUris": _list(uri, minItems=1, maxItems=MAX_ANNOTATION_FILES),
@@ -107,7 +118,7 @@ def _errors() -> Json:
 
 
 def _records() -> Json:
-    uris = _list({"type": "string", "format": "uri"}, minItems=1, maxItems=MAX_ANNOTATION_FILES)
+    uris = _list(_TEXT, minItems=1, maxItems=MAX_ANNOTATION_FILES)
     authentication = _closed(
         {"kind": {"enum": [str(AuthenticationKind.MANAGED_IDENTITY), str(AuthenticationKind.SAS)]}}
     )

@@ -196,6 +196,7 @@ def test_a_name_inside_the_rule_is_only_unknown(engine: Engine, name: str) -> No
         ({"annotationFileUris": []}, "DatasetInvalidAnnotationUri"),
         ({"annotationFileUris": ["http://store.local/a.json"] * 11}, "DatasetInvalidAnnotationUri"),
         ({"annotationFileUris": ["train.json"]}, "DatasetInvalidAnnotationUri"),
+        ({"annotationFileUris": ["http://store.local:65536/a.json"]}, "DatasetInvalidAnnotationUri"),
         ({"annotationFileUris": ["file:///etc/passwd"]}, "DatasetInvalidAnnotationUri"),
         ({"annotationFileUris": ["http://store.local/a.json?sv=1&sig=x"]}, "DatasetInvalidAnnotationUri"),
         ({"authentication": {"kind": "password"}}, "InvalidRequest"),
@@ -231,6 +232,13 @@ def test_a_patch_changes_what_it_names_and_needs_the_right_etag(engine: Engine) 
     assert engine.call("PATCH", "datasets/patched", json={}, headers={"If-Match": "*"}).json()["eTag"] == '"3"'
     assert engine.call("PATCH", "datasets/patched", json={}).json()["eTag"] == '"4"'
     check_error(engine.call("PATCH", "datasets/unknown", json={}), 404, "DatasetNotFound")
+
+
+def test_a_wrong_patch_is_refused_before_its_etag_is_looked_at(engine: Engine) -> None:
+    engine.register("unpatched", "http://store.local/a.json")
+    for path in ("datasets/unpatched", "datasets/unknown"):
+        answer = engine.call("PATCH", path, json={"annotationKind": "other"}, headers={"If-Match": '"7"'})
+        check_error(answer, 400, "InvalidRequest")
 
 
 def test_a_delete_needs_the_right_etag_and_happens_once(engine: Engine) -> None:

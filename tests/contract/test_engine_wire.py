@@ -42,6 +42,7 @@ def raw(engine: Engine, target: str, method: str = "GET") -> tuple[int, bytes]:
         ("POST", "datasets/d", "DELETE, GET, HEAD, PATCH, PUT"),
         ("OPTIONS", "datasets", "GET, HEAD"),
         ("TRACE", "models/m/evaluations/e", "DELETE, GET, HEAD, PUT"),
+        ("PUT", "models/m:cancel", "POST"),
         ("BREW", "imageanalysis:analyze", "POST"),
         ("GET", "imageanalysis:analyze", "POST"),
     ],
@@ -96,7 +97,7 @@ def test_a_get_may_be_asked_as_head(engine: Engine) -> None:
         ("/computervision/datasets/..", 400),
         ("/computervision/datasets/%2e%2e", 400),
         ("/computervision/datasets/unknown%0A", 400),
-        ("/computervision/models/unknown:cancel", 400),  # a GET: the name has a colon
+        ("/computervision/models/unknown:stop", 400),  # no action: the name has a colon
     ],
 )
 def test_a_path_is_taken_as_it_is_written(engine: Engine, target: str, status: int) -> None:
