@@ -1,7 +1,13 @@
-"""The folder of a trained model: written whole elsewhere, then moved into place.
+"""The folders of trained models and evaluations: written whole elsewhere, then moved into place.
 
-models/{name}/model.npz     the classifier, as `engine.learn` saves it
-models/{name}/model.json    what it is: labels, backbone, data set, performance
+models/{name}/model.npz         the classifier, as `engine.learn` saves it
+models/{name}/model.json        what it is: labels, backbone, data set, performance
+models/{name}/training.*        by what its training pictures are known again (`engine.trainingpictures`)
+models/{name}/report.json       where it is right and wrong, as the wire has it (`engine.judgement`)
+models/{name}/predictions.json and others, what it said of each picture (`engine.predictions`): of the test set, or of
+                                the training pictures in cross-validation
+
+evaluations/{model}/{name}/     report and predictions of an evaluation
 """
 
 import os
@@ -30,6 +36,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def classifier_path(folder: Path) -> Path:
     """Where the classifier lies in a model's folder."""
     return folder / "model.npz"
+
+
+def report_path(folder: Path) -> Path:
+    """Where the report lies in a model's or an evaluation's folder."""
+    return folder / "report.json"
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -1,20 +1,29 @@
-"""Measures a trained model on a test data set."""
+"""Measures a trained model on a test data set, and keeps what it said of each picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from engine.artifacts import classifier_path
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.artifacts import classifier_path, flush, report_path
 from engine.errors import JobError
 from engine.features import EmbeddedSet
+from engine.judgement import MOST_PAIRS, Judged, report_of
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
 from engine.learn.errors import ClassifierFileError
-from engine.learn.metrics import Performance, measure
+from engine.learn.near_duplicates import NearDuplicate, find_near_duplicates
 from engine.messages import Done, EvaluateRequest, Progress, Report
+from engine.predictions import write_predictions
 from engine.reading import DatasetReader
+from engine.trainingpictures import fingerprints_of, read_fingerprints, read_training_names
 
 
 def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
-    """Loads the model of `task` and measures it.
+    """Loads the model of `task`, measures it, and leaves what it said in `task.output`.
 
     Raises:
         JobError: The model or the data set cannot be used.
@@ -31,10 +40,43 @@ def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, r
             f"the engine has now ({backbone.name}, {backbone.digest[:12]}). "
             "Train it again, or start the engine with its backbone.",
         )
-    return Done(measured(classifier, reader.read(task.test, "test"), report).as_wire())
-
-
-def measured(classifier: Classifier, test: EmbeddedSet, report: Report) -> Performance:
-    """Compares the classifier's predictions with the labels of a test set."""
+    test = reader.read(task.test, "test")
     report(Progress("measure_performance", 0.0))
-    return measure(classifier.predict(test.features), classifier.labels, [label for (label,) in test.labels])
+    output = Path(task.output)
+    output.mkdir(parents=True)
+    performance = judge(classifier, test, model=Path(task.model), output=output)
+    flush(output)
+    return Done(performance)
+
+
+def judge(classifier: Classifier, test: EmbeddedSet, *, model: Path, output: Path) -> dict[str, Any]:
+    """Compares the classifier's predictions for a test set with its labels, and keeps predictions and report.
+
+    Args:
+        classifier: What predicts.
+        test: At least one picture.
+        model: Folder of the model, with its training pictures if it knows them.
+        output: Folder that takes predictions and report.
+
+    Returns:
+        The contract's modelPerformance.
+    """
+    prints = read_fingerprints(model)
+    near = None if prints is None else find_near_duplicates(fingerprints_of(test), prints)
+    names = read_training_names(model, [pair.training for pair in (near or [])[:MOST_PAIRS]])
+    return keep_judgement(output, judged(classifier, test, classifier.predict(test.features)), near, names)
+
+
+def judged(classifier: Classifier, pictures: EmbeddedSet, confidences: NDArray[np.float64]) -> Judged:
+    """Puts a classifier's confidences (n, k) beside the n pictures they are about."""
+    return Judged(classifier.labels, classifier.multilabel, confidences, pictures)
+
+
+def keep_judgement(
+    output: Path, judged: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]
+) -> dict[str, Any]:
+    """Writes predictions and report into a folder, and returns the contract's modelPerformance."""
+    write_predictions(output, judged.labels, judged.confidences, judged.pictures, multilabel=judged.multilabel)
+    report = report_of(judged, near, training_names)
+    report_path(output).write_bytes(msgspec.json.encode(report, order="sorted") + b"\n")
+    return judged.performance()

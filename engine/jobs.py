@@ -85,10 +85,18 @@ class Jobs:
             process.kill()
 
     def discard(self, model: Model) -> None:
-        """Removes a deleted model's files, unless a new model has its name already."""
+        """Removes a deleted model's files and its evaluations', unless a new model has its name already."""
         with self._store.transaction():
             if self._store.models.find(model.name) is None:
                 shutil.rmtree(self._place.model(model.name), ignore_errors=True)
+                shutil.rmtree(self._place.evaluations(model.name), ignore_errors=True)
+
+    def discard_evaluation(self, evaluation: Evaluation) -> None:
+        """Removes a deleted evaluation's files, unless a new evaluation has its name already."""
+        with self._store.transaction():
+            if self._store.evaluations.find(evaluation.name, evaluation.model_name) is None:
+                place = self._place.evaluation(evaluation.model_name, evaluation.name)
+                shutil.rmtree(place, ignore_errors=True)
 
     def stop(self) -> None:
         """Ends all job processes and leaves their records to be resumed by the next start."""
@@ -177,8 +185,7 @@ class Jobs:
         if isinstance(outcome, Crashed) and self._stopping:
             return None  # our own doing; the next start takes it up again
         if isinstance(work, Evaluation):
-            settled = self._store.evaluations.revise(work, lambda now: settled_evaluation(now, outcome, self._clock()))
-            return settled.error if settled else None
+            return self._settle_evaluation(work, outcome)
         output, place = self._place.work / job_key(work), self._place.model(work.name)
         if isinstance(outcome, Done):
             try:
@@ -190,6 +197,21 @@ class Jobs:
             shutil.rmtree(place, ignore_errors=True)
         shutil.rmtree(output, ignore_errors=True)
         return model.error if model else None
+
+    def _settle_evaluation(self, work: Evaluation, outcome: Outcome) -> Failure | None:
+        output, place = self._place.work / job_key(work), self._place.evaluation(work.model_name, work.name)
+        with self._store.transaction():  # what lies in its place is always the record's own
+            found = self._store.evaluations.find(work.name, work.model_name)
+            if isinstance(outcome, Done) and found is not None and found.id == work.id:
+                try:
+                    publish(output, place)
+                except OSError as exc:
+                    message = f"The predictions could not be stored ({exc.strerror}). Is ENGINE_DATA full?"
+                    outcome = Failed("internalServerError", message)
+            ended = outcome
+            settled = self._store.evaluations.revise(work, lambda now: settled_evaluation(now, ended, self._clock()))
+        shutil.rmtree(output, ignore_errors=True)
+        return settled.error if settled else None
 
     def _is_wanted(self, work: Work) -> bool:
         if isinstance(work, Evaluation):

@@ -29,11 +29,12 @@ class TrainRequest(Struct, frozen=True, tag="train"):
 
 
 class EvaluateRequest(Struct, frozen=True, tag="evaluate"):
-    """Measure the model in the folder `model`."""
+    """Measure the model in the folder `model`, and leave what it said in `output`."""
 
     test: DatasetSource
     model_name: str
     model: str
+    output: str
 
 
 class JobRequest(Struct, frozen=True):

@@ -44,6 +44,14 @@ class JobPlace:
         """Folder of a finished model."""
         return self.data / "models" / name
 
+    def evaluation(self, model_name: str, name: str) -> Path:
+        """Folder of a finished evaluation."""
+        return self.evaluations(model_name) / name
+
+    def evaluations(self, model_name: str) -> Path:
+        """Folder of the finished evaluations of a model."""
+        return self.data / "evaluations" / model_name
+
 
 class Orders:
     """Looks up what a job needs when it starts, and not before: until then a data set may still be changed."""
@@ -61,16 +69,17 @@ class Orders:
             SealError: A data set's SAS cannot be opened.
         """
         task: TrainRequest | EvaluateRequest
+        output = str(self._place.work / job_key(work))
         if isinstance(work, Model):
             kind = work.annotation_kind
             test = None if work.test_dataset is None else self._source(work.test_dataset, kind)
-            task = TrainRequest(self._source(work.training_dataset, kind), test, str(self._place.work / job_key(work)))
+            task = TrainRequest(self._source(work.training_dataset, kind), test, output)
         else:
             model = self._store.models.find(work.model_name)
             if model is None:
                 raise JobError("modelNotFound", f"Model '{work.model_name}' was deleted before the job started.")
             source = self._source(work.test_dataset, model.annotation_kind)
-            task = EvaluateRequest(source, work.model_name, str(self._place.model(work.model_name)))
+            task = EvaluateRequest(source, work.model_name, str(self._place.model(work.model_name)), output)
         return JobRequest(
             task=task,
             lock=str(self._place.data / "locks" / f"{job_key(work)}.lock"),

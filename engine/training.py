@@ -8,13 +8,16 @@ from engine.artifacts import Manifest, classifier_path, flush, write_manifest
 from engine.coco import CORRUPT
 from engine.detection import train_detector
 from engine.errors import JobError
-from engine.evaluation import measured
+from engine.evaluation import judge, judged, keep_judgement
+from engine.features import EmbeddedSet
 from engine.learn.backbone import Backbone
-from engine.learn.classifier import fit_classifier
+from engine.learn.classifier import FittedClassifier, fit_classifier
 from engine.learn.errors import NotEnoughPicturesError
+from engine.learn.multilabel import fit_multilabel
 from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind, ModelKind
+from engine.trainingpictures import write_training_pictures
 
 
 def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -24,10 +27,8 @@ def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report:
         JobError: A data set cannot be used.
     """
     match task.training.kind:
-        case AnnotationKind.CLASSIFICATION:
+        case AnnotationKind.CLASSIFICATION | AnnotationKind.MULTILABEL:
             return _train_classifier(task, backbone, reader, report)
-        case AnnotationKind.MULTILABEL:
-            raise JobError("unknown", "This version cannot train multi-label models yet.")
         case AnnotationKind.DETECTION:
             return train_detector(task)
 
@@ -35,35 +36,43 @@ def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report:
 def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
     training = reader.read(task.training, "training")
     report(Progress("fit_classifier", 0.0))
-    labels = tuple(sorted({label for (label,) in training.labels}))
-    index = {label: position for position, label in enumerate(labels)}
-    targets = np.array([index[label] for (label,) in training.labels], dtype=np.intp)
     try:
-        fitted = fit_classifier(
-            training.features,
-            targets,
-            labels,
-            backbone=backbone,
-            on_progress=lambda _, share: report(Progress("fit_classifier", share)),
-        )
+        fitted = _fit(task.training.kind, training, backbone, report)
     except NotEnoughPicturesError as exc:
         raise JobError(CORRUPT, f"Data set '{task.training.name}': {exc}.") from exc
-    performance = fitted.cross_validated
-    if task.test is not None:
-        performance = measured(fitted.classifier, reader.read(task.test, "test"), report)
-    report(Progress("save_model", 0.0))
-    output = Path(task.output)
+    classifier, output = fitted.classifier, Path(task.output)
     output.mkdir(parents=True)
-    fitted.classifier.save(classifier_path(output))
+    write_training_pictures(output, training)
+    if task.test is None:
+        performance = keep_judgement(output, judged(classifier, training, fitted.held_out), None, [])
+    else:
+        test = reader.read(task.test, "test")
+        report(Progress("measure_performance", 0.0))
+        performance = judge(classifier, test, model=output, output=output)
+    report(Progress("save_model", 0.0))
+    classifier.save(classifier_path(output))
     manifest = Manifest(
         kind=ModelKind.CLASSIFIER,
-        labels=labels,
+        labels=classifier.labels,
         backbone_name=backbone.name,
         backbone_digest=backbone.digest,
         training_dataset=task.training.name,
         pictures=len(training.labels),
-        performance=performance.as_wire(),
+        performance=performance,
     )
     write_manifest(output, manifest)
     flush(output)
-    return Done(performance.as_wire())
+    return Done(performance)
+
+
+def _fit(kind: AnnotationKind, training: EmbeddedSet, backbone: Backbone, report: Report) -> FittedClassifier:
+    labels = tuple(sorted({label for picture in training.labels for label in picture}))
+
+    def tell(_: str, share: float) -> None:
+        report(Progress("fit_classifier", share))
+
+    if kind is AnnotationKind.MULTILABEL:
+        return fit_multilabel(training.features, training.labels, labels, backbone=backbone, on_progress=tell)
+    index = {label: position for position, label in enumerate(labels)}
+    targets = np.array([index[label] for (label,) in training.labels], dtype=np.intp)
+    return fit_classifier(training.features, targets, labels, backbone=backbone, on_progress=tell)

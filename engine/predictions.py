@@ -1,0 +1,72 @@
+"""What a model said of each picture of a data set, on disk so that a page is read without the rest.
+
+confidences.npy         (n, k) float64, as the model answers them
+pictures.jsonl .npy     a line a picture: {"image", "truth", "url"}; where each line begins
+predictions.json        schema, labels, whether a picture's truth is one label or any number
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.features import EmbeddedSet
+from engine.lines import read_lines, write_lines
+
+SCHEMA = 1
+TAGS_AT_ONCE = 200_000  # a page has fewer pictures than asked for rather than more tags than this
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of predictions.json."""
+
+    schema: int = SCHEMA
+    labels: tuple[str, ...]
+    multilabel: bool
+
+
+def write_predictions(
+    folder: Path, labels: Sequence[str], confidences: NDArray[np.float64], pictures: EmbeddedSet, *, multilabel: bool
+) -> None:
+    """Writes confidences (n, k) in n pictures into a folder that exists."""
+    np.save(folder / "confidences.npy", np.asarray(confidences, dtype=np.float64), allow_pickle=False)
+    write_lines(folder / "pictures.jsonl", _lines(pictures, multilabel))
+    header = Header(labels=tuple(labels), multilabel=multilabel)
+    (folder / "predictions.json").write_bytes(msgspec.json.encode(header, order="sorted") + b"\n")
+
+
+def read_predictions(folder: Path, skip: int, top: int) -> tuple[list[dict[str, Any]], bool]:
+    """Returns up to `top` pictures after the first `skip`, and whether more follow; reads only these.
+
+    Each is {"image", "url", "truth", "predicted": [{"name", "confidence"}, …]}, most confident label first, of equals
+    the one whose name sorts first.
+
+    Raises:
+        OSError: The folder or a file of it is missing.
+        ValueError: The files are torn, or do not fit each other.
+    """
+    header = msgspec.json.decode((folder / "predictions.json").read_bytes(), type=Header)
+    confidences = np.load(folder / "confidences.npy", mmap_mode="r", allow_pickle=False)
+    last = min(skip + min(top, max(TAGS_AT_ONCE // len(header.labels), 1)), len(confidences))
+    if skip >= last:
+        return [], False
+    lines = read_lines(folder / "pictures.jsonl", skip, last - skip)
+    values = [
+        msgspec.json.decode(line) | {"predicted": _ranked(header.labels, row)}
+        for line, row in zip(lines, np.asarray(confidences[skip:last]).tolist(), strict=True)
+    ]
+    return values, last < len(confidences)
+
+
+def _ranked(labels: Sequence[str], row: list[float]) -> list[dict[str, Any]]:
+    tags = sorted(zip(labels, row, strict=True), key=lambda tag: (-tag[1], tag[0]))
+    return [{"name": name, "confidence": confidence} for name, confidence in tags]
+
+
+def _lines(pictures: EmbeddedSet, multilabel: bool) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder(order="sorted")
+    for name, url, truth in zip(pictures.names, pictures.urls, pictures.labels, strict=True):
+        yield encoder.encode({"image": name, "url": url, "truth": truth if multilabel else truth[0]})

@@ -1,0 +1,48 @@
+"""Which pictures a model was trained on: kept with it, so that later test sets can be searched for them.
+
+training.npz            sha256 (n, 32) uint8 and looks (n, 4) uint64 of n pictures
+training.jsonl .npy     their names, a line each; where each line begins
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from engine.features import EmbeddedSet
+from engine.learn.near_duplicates import Fingerprints
+from engine.lines import read_lines, write_lines
+
+
+def fingerprints_of(pictures: EmbeddedSet) -> Fingerprints:
+    """Returns by what the pictures of a data set are known again."""
+    return Fingerprints.of(pictures.sha256, pictures.looks)
+
+
+def write_training_pictures(folder: Path, pictures: EmbeddedSet) -> None:
+    """Writes what is known of the training pictures into a model's folder."""
+    prints, buffer = fingerprints_of(pictures), io.BytesIO()
+    np.savez(buffer, allow_pickle=False, sha256=prints.sha256, looks=prints.looks)
+    (folder / "training.npz").write_bytes(buffer.getvalue())
+    write_lines(folder / "training.jsonl", (msgspec.json.encode(name) for name in pictures.names))
+
+
+def read_fingerprints(folder: Path) -> Fingerprints | None:
+    """Reads the fingerprints from a model's folder; None when it has none, as models of older engines, or torn ones."""
+    try:
+        with np.load(folder / "training.npz", allow_pickle=False) as stored:
+            prints = Fingerprints(stored["sha256"], stored["looks"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    fits = prints.sha256.shape == (len(prints.looks), 32) and prints.looks.shape == (len(prints.looks), 4)
+    return prints if fits and len(prints.looks) else None
+
+
+def read_training_names(folder: Path, numbers: Sequence[int]) -> list[str]:
+    """Reads the names of some training pictures by their numbers."""
+    return [
+        msgspec.json.decode(line, type=str) for n in numbers for line in read_lines(folder / "training.jsonl", n, 1)
+    ]
