@@ -22,6 +22,7 @@ from engine.jobs import Jobs
 from engine.learn.backbone import load_backbone
 from engine.orders import JobPlace, Orders
 from engine.predictor import Predictor
+from engine.reports import Reports
 from engine.sealing import Sealer
 from engine.settings import Settings
 from engine.store import Store
@@ -74,8 +75,9 @@ def build_app(
             store.close()
             provider.shutdown()
 
+    catalog = Catalog(store, jobs, sealer, clock)
     app = Starlette(
-        routes=_routes(Endpoints(Catalog(store, jobs, sealer, clock), backbone), Analyzer(predictor, fetcher)),
+        routes=_routes(Endpoints(catalog, backbone), Analyzer(predictor, fetcher), Reports(catalog, place)),
         middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],
         exception_handlers={
             RequestError: answer_request_error,
@@ -94,7 +96,7 @@ class _Name(StringConvertor):
     regex = r"(?:(?!:(?:cancel|export|predictions|report)$)[^/])+"
 
 
-def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
+def _routes(endpoints: Endpoints, analyzer: Analyzer, reports: Reports) -> list[Route]:
     register_url_convertor("name", _Name())
     base = "/computervision"
     evaluation = f"{base}/models/{{model:name}}/evaluations/{{name:name}}"
@@ -111,10 +113,13 @@ def _routes(endpoints: Endpoints, analyzer: Analyzer) -> list[Route]:
         ("PUT", f"{base}/models/{{name:name}}", endpoints.put_model),
         ("GET", f"{base}/models/{{name:name}}", endpoints.get_model),
         ("DELETE", f"{base}/models/{{name:name}}", endpoints.delete_model),
+        ("GET", f"{base}/models/{{name:name}}:report", reports.get_model_report),
         ("GET", f"{base}/models/{{model:name}}/evaluations", endpoints.list_evaluations),
         ("PUT", evaluation, endpoints.put_evaluation),
         ("GET", evaluation, endpoints.get_evaluation),
         ("DELETE", evaluation, endpoints.delete_evaluation),
+        ("GET", f"{evaluation}:predictions", reports.list_predictions),
+        ("GET", f"{evaluation}:report", reports.get_evaluation_report),
         ("POST", f"{base}/imageanalysis:analyze", analyzer.analyze_image),
     ]
     return [Route(path, endpoint, methods=[method]) for method, path, endpoint in table]

@@ -188,10 +188,10 @@ class Catalog:
         return self._store.evaluations.get(name, model_name)
 
     def delete_evaluation(self, model_name: str, name: str) -> None:
-        """Deletes a finished evaluation."""
+        """Deletes a finished evaluation with its files."""
         check_name(model_name, "model")
         check_name(name, "evaluation")
-        self._store.evaluations.remove(name, _check_finished_evaluation, model_name)
+        self._jobs.discard_evaluation(self._store.evaluations.remove(name, _check_finished_evaluation, model_name))
 
     def list_evaluations(self, model_name: str, skip: int, top: int) -> tuple[list[Evaluation], bool]:
         """Returns a page of a model's evaluations, and whether more follow."""

@@ -63,7 +63,7 @@ class Endpoints:
         """Returns a page of data sets."""
         skip, top = check_page(query_of(request))
         datasets, more = await run_in_threadpool(self._catalog.list_datasets, skip, top)
-        return _page(request, [dataset_json(dataset) for dataset in datasets], skip + top if more else None)
+        return page_response(request, [dataset_json(dataset) for dataset in datasets], skip + top if more else None)
 
     async def put_model(self, request: Request) -> Response:
         """Queues the training of a model; its spans will belong to this request's trace."""
@@ -91,7 +91,7 @@ class Endpoints:
         """Returns a page of models."""
         skip, top = check_page(query_of(request))
         models, more = await run_in_threadpool(self._catalog.list_models, skip, top)
-        return _page(request, [model_json(model) for model in models], skip + top if more else None)
+        return page_response(request, [model_json(model) for model in models], skip + top if more else None)
 
     async def put_evaluation(self, request: Request) -> Response:
         """Queues an evaluation; its spans will belong to this request's trace."""
@@ -118,7 +118,7 @@ class Endpoints:
         model = request.path_params["model"]
         evaluations, more = await run_in_threadpool(self._catalog.list_evaluations, model, skip, top)
         values = [evaluation_json(evaluation) for evaluation in evaluations]
-        return _page(request, values, skip + top if more else None)
+        return page_response(request, values, skip + top if more else None)
 
 
 async def _json_body(request: Request) -> bytes:
@@ -133,7 +133,7 @@ def _warning(body: DatasetBody) -> dict[str, str]:
     return {"Warning": '299 - "authenticationKind is ignored; send authentication: {kind, sasToken}"'}
 
 
-def _page(request: Request, values: list[dict[str, Any]], following: int | None) -> Response:
+def page_response(request: Request, values: list[dict[str, Any]], following: int | None) -> Response:
     """Answers a page; `nextLink` is absent on the last one (contract §1)."""
     body: dict[str, Any] = {"value": values}
     if following is not None:

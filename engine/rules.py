@@ -123,9 +123,9 @@ def check_budget(hours: float, kind: ModelKind) -> int:
     return int(hours)
 
 
-def check_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Returns (skip, top) of a collection request."""
-    return _bounded(query, "skip", 0, 0, MAX_SKIP), _bounded(query, "top", DEFAULT_TOP, 1, MAX_TOP)
+def check_page(query: Mapping[str, str], *, most: int = MAX_TOP) -> tuple[int, int]:
+    """Returns (skip, top) of a collection request; `most` bounds top."""
+    return _bounded(query, "skip", 0, 0, MAX_SKIP), _bounded(query, "top", DEFAULT_TOP, 1, most)
 
 
 def _bounded(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
