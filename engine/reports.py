@@ -47,7 +47,7 @@ class Reports:
     def _predictions(self, model: str, name: str, skip: int, top: int) -> tuple[list[dict[str, Any]], bool]:
         try:
             return read_predictions(self._evaluation(model, name), skip, top)
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, EOFError) as exc:
             raise _nothing_kept(f"Evaluation '{name}'") from exc
 
     def _evaluation(self, model: str, name: str) -> Path:
