@@ -94,10 +94,14 @@ def first_file(form: bytes, content_type: str) -> bytes:
 
 
 def _model_name(query: dict[str, str]) -> str:
-    """Returns the model's name. `features` beside it is accepted: the GA SDK always sends some."""
-    model_name = query.get("model-name")
-    if model_name:
-        return model_name
+    """Returns the model's name. `features` beside it is accepted: the GA SDK always sends some.
+
+    A `model-version` other than `latest` is a model's name and pins it, as it does in the function app's `predict`.
+    """
+    version = query.get("model-version", "")
+    name = version if version.lower() not in ("", "latest") else query.get("model-name")
+    if name:
+        return name
     if query.get("features"):
         raise InvalidRequestError(
             "Analyze query is invalid: general image features are not supported by this engine. "

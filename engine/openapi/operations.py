@@ -212,8 +212,7 @@ def _analyze() -> Json:
         {
             "name": "model-name",
             "in": "query",
-            "required": True,
-            "description": "A succeeded model. General features are not offered, so that a call without it is refused.",
+            "description": "A succeeded model. General features are not offered: a call that names none is refused.",
             "schema": {"type": "string", "pattern": NAME},
         },
         {
@@ -225,8 +224,8 @@ def _analyze() -> Json:
         {
             "name": "model-version",
             "in": "query",
-            "description": "A model has one version.",
-            "schema": {"type": "string", "enum": ["latest"]},
+            "description": "`latest`, or the name of a model, which is then meant whatever model-name says.",
+            "schema": {"type": "string", "pattern": NAME},
         },
     ]
     return _tagged("analyze", {f"{_BASE}/imageanalysis:analyze": {"post": described}})

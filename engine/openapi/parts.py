@@ -18,6 +18,7 @@ _REFUSALS = {
     "404": "Nothing has this name.",
     "409": "The name is taken, or the model is not ready for this.",
     "412": "`If-Match` names another revision.",
+    "429": "Too many calls wait already; `Retry-After` says in how many seconds to try again.",
     "500": "The engine failed; its log says why.",
 }
 

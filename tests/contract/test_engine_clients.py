@@ -1,12 +1,15 @@
 """Microsoft's own clients, unmodified, against a served engine (contract §11.16)."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 from azure.ai.vision.imageanalysis import ImageAnalysisClient
-from azure.ai.vision.imageanalysis.models import VisualFeatures
+from azure.ai.vision.imageanalysis.aio import ImageAnalysisClient as AsyncImageAnalysisClient
+from azure.ai.vision.imageanalysis.models import ImageAnalysisResult, VisualFeatures
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from cognitive_service_vision_model_customization_python_samples import (
@@ -28,7 +31,7 @@ from cognitive_service_vision_model_customization_python_samples import (
     TrainingParameters,
 )
 
-from tests.engine_support import KEY, VERSION, Engine, PictureStore, draw_part, engine_process
+from tests.engine_support import KEY, VERSION, Engine, PictureStore, draw_part, engine_in_process, engine_process
 
 POLL_SECONDS = 0.05
 CLASSIFICATION = AnnotationKind.MULTICLASS_CLASSIFICATION
@@ -90,6 +93,55 @@ def test_the_customization_sample_walks_from_registration_to_deletion(engine: En
         trainings.query_model("c-model")
 
 
+def test_the_customization_sample_is_told_of_a_name_that_is_taken(engine: Engine, store: PictureStore) -> None:
+    datasets, trainings = DatasetClient(*place(engine)), TrainingClient(*place(engine))
+    dataset = Dataset("t-train", CLASSIFICATION, [store.url("train/coco.json")])
+    model = Model("t-model", TrainingParameters("t-train", 1, ModelKind.GENERIC_IC))
+    evaluation = Evaluation("t-evaluation", "t-model", "t-train")
+    datasets.register_dataset(dataset)
+    trainings.train_model(model)
+    trainings.wait_for_training_completion("t-model", POLL_SECONDS)
+    trainings.evaluate_model(evaluation)
+    for again in (
+        lambda: datasets.register_dataset(dataset),
+        lambda: trainings.train_model(model),
+        lambda: trainings.evaluate_model(evaluation),
+    ):
+        with pytest.raises(requests.HTTPError, match="409"):
+            again()
+
+
+def test_the_customization_sample_reads_that_a_budget_was_too_small(store: PictureStore, tmp_path: Path) -> None:
+    store.put_parts("slow", first_seed=60)
+    store.held.add("slow/3.jpg")
+    store.gate.clear()
+    with engine_in_process(tmp_path / "data", store.host, hour_seconds=2) as engine:
+        DatasetClient(*place(engine)).register_dataset(Dataset("slow", CLASSIFICATION, [store.url("slow/coco.json")]))
+        trainings = TrainingClient(*place(engine))
+        trainings.train_model(Model("slow", TrainingParameters("slow", 1, ModelKind.GENERIC_IC)))
+        model = trainings.wait_for_training_completion("slow", POLL_SECONDS)
+    store.gate.set()
+    assert (model.status, model.error.code) == (ModelStatus.FAILED, "notEnoughBudget")
+    assert "Minimum budget" in model.error.message
+
+
+def test_the_customization_sample_reads_that_there_is_no_detector_yet(engine: Engine, store: PictureStore) -> None:
+    store.put_parts("boxes")
+    coco = json.loads(store.files["boxes/coco.json"])
+    for annotation in coco["annotations"]:
+        annotation["bbox"] = [0.1, 0.2, 0.5, 0.6]
+    uri = store.put("boxes/coco.json", json.dumps(coco).encode())
+    DatasetClient(*place(engine)).register_dataset(Dataset("d-train", AnnotationKind.OBJECT_DETECTION, [uri]))
+    trainings = TrainingClient(*place(engine))
+    started = trainings.train_model(Model("d-model", TrainingParameters("d-train", 1, ModelKind.GENERIC_OD)))
+    assert started.training_params.model_kind is ModelKind.GENERIC_OD
+    model = trainings.wait_for_training_completion("d-model", POLL_SECONDS)
+    assert (model.status, model.error.code) == (ModelStatus.FAILED, "unknown")
+    assert "no detector yet" in model.error.message
+    with pytest.raises(requests.HTTPError, match="400"):
+        trainings.train_model(Model("d-other", TrainingParameters("d-train", 1, ModelKind.PRODUCT_RECOGNIZER)))
+
+
 def test_the_customization_sample_cancels_a_training(engine: Engine, store: PictureStore) -> None:
     DatasetClient(*place(engine)).register_dataset(Dataset("c-held", CLASSIFICATION, [store.url("held/coco.json")]))
     DatasetClient(*place(engine)).register_dataset(Dataset("c-any", CLASSIFICATION, [store.url("test/coco.json")]))
@@ -125,8 +177,31 @@ def test_the_analysis_sdk_uses_a_custom_model_over_http(engine: Engine, store: P
     assert from_bytes.metadata == {"width": 80, "height": 64}
     assert from_bytes["customModelResult"]["tagsResult"]["values"][0]["name"] == "nut"
     url = store.put("one.jpg", draw_part("nut", 66))
-    from_url = client.analyze_from_url(url, [VisualFeatures.TAGS, VisualFeatures.READ], params=params)
+    features = [VisualFeatures.TAGS, VisualFeatures.READ]
+    from_url = client.analyze_from_url(url, features, params=params, model_version="latest")
     assert from_url["customModelResult"] == from_bytes["customModelResult"]
+    pinned = client.analyze(draw_part("nut", 66), [VisualFeatures.TAGS], model_version="g-model")
+    assert pinned == from_bytes
+    client.close()
+
+
+def test_the_asynchronous_analysis_sdk_uses_a_custom_model(engine: Engine, store: PictureStore) -> None:
+    engine.register("a-train", store.url("train/coco.json"))
+    engine.trained("a-model", "a-train")
+    picture, params = draw_part("bolt", 67), {"model-name": "a-model"}
+    url = store.put("two.jpg", picture)
+
+    async def answers() -> list[ImageAnalysisResult]:
+        async with AsyncImageAnalysisClient(engine.endpoint, AzureKeyCredential(KEY)) as client:
+            features = [VisualFeatures.TAGS]
+            return [
+                await client.analyze(picture, features, params=params),
+                await client.analyze_from_url(url, features, params=params, model_version="latest"),
+                await client.analyze(picture, features, model_version="a-model"),
+            ]
+
+    results = asyncio.run(answers())
+    assert [result["customModelResult"]["tagsResult"]["values"][0]["name"] for result in results] == ["bolt"] * 3
 
 
 def test_the_analysis_sdk_understands_our_errors(engine: Engine) -> None:

@@ -529,6 +529,15 @@ def test_features_beside_a_model_name_are_accepted_on_ga_versions(engine: Engine
     assert body["customModelResult"]["tagsResult"]["values"]
 
 
+def test_a_model_version_is_latest_or_the_name_of_a_model(engine: Engine, model: dict[str, Any]) -> None:
+    picture = draw_part("nut", 3)
+    expected = analyze(engine, picture, **{"model-name": "parts"}).json()
+    for version, name in (("latest", "parts"), ("", "parts"), ("parts", "parts"), ("parts", "other"), ("parts", "")):
+        assert analyze(engine, picture, **{"model-version": version, "model-name": name}).json() == expected
+    check_error(analyze(engine, picture, **{"model-version": "2", "model-name": "parts"}), 404, "404")
+    check_error(analyze(engine, picture, **{"model-version": "latest"}), 400, "InvalidRequest")
+
+
 def test_neither_features_nor_a_model_name_is_the_documented_error(engine: Engine) -> None:
     message = check_error(analyze(engine, draw_part("nut", 1)), 400, "InvalidRequest")
     assert message == "Either 'features' or 'model-name' needs to be specified in the query parameter"
