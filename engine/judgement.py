@@ -68,8 +68,9 @@ def _confusion(judged: Judged) -> dict[str, Any]:
     truth = [label for (label,) in judged.pictures.labels]
     names = [*judged.labels, *sorted(set(truth) - set(judged.labels))]
     number = {name: position for position, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, ([number[label] for label in truth], np.argmax(judged.confidences, axis=1)), 1)
+    actual = np.array([number[label] for label in truth], dtype=np.int64)
+    cells = actual * len(names) + np.argmax(judged.confidences, axis=1)
+    counts = np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), len(names))
     right, pictures, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
     return {
         "confusionMatrix": {"labels": names, "counts": counts.tolist()},

@@ -117,7 +117,8 @@ def overlaps(found: Numbers, true: Numbers, crowds: Flags) -> Numbers:
     shared = sides[..., 0] * sides[..., 1]
     area = (found[:, 2] * found[:, 3])[:, None]
     whole = np.where(crowds, area, area + true[:, 2] * true[:, 3] - shared)
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
+    shares: Numbers = np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
+    return shares
 
 
 def _average_precisions(pictures: Sequence[tuple[Numbers, Flags, Numbers, Numbers]]) -> list[float]:
