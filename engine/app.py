@@ -60,7 +60,7 @@ def build_app(
     place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds, settings.host_map)
     tracer = tracer_of(provider)
     jobs = Jobs(store, Orders(store, sealer, place), place, workers=settings.workers, clock=clock, tracer=tracer)
-    predictor = Predictor(store, place, backbone)
+    predictor = Predictor(store, place, backbone, memory=settings.model_memory * 1_048_576)
     fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts), hosts=HostMap.parse(settings.host_map))
 
     @asynccontextmanager
@@ -71,11 +71,12 @@ def build_app(
             yield
         finally:
             await run_in_threadpool(jobs.stop)
+            await run_in_threadpool(predictor.close)
             fetcher.close()
             store.close()
             provider.shutdown()
 
-    catalog = Catalog(store, jobs, sealer, clock)
+    catalog = Catalog(store, jobs, sealer, clock, on_deleted_model=predictor.forget)
     app = Starlette(
         routes=_routes(Endpoints(catalog, backbone), Analyzer(predictor, fetcher), Reports(catalog, place)),
         middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],

@@ -26,11 +26,20 @@ from engine.store import Store
 class Catalog:
     """Registers, trains, evaluates, cancels and deletes by name. Refusals are `RequestError`s."""
 
-    def __init__(self, store: Store, jobs: Jobs, sealer: Sealer, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        jobs: Jobs,
+        sealer: Sealer,
+        clock: Callable[[], datetime],
+        *,
+        on_deleted_model: Callable[[Model], None],
+    ) -> None:
         self._store = store
         self._jobs = jobs
         self._sealer = sealer
         self._clock = clock
+        self._on_deleted_model = on_deleted_model
 
     def add_dataset(self, name: str, body: DatasetBody) -> Dataset:
         """Registers a data set; its data is not read (contract §2.1)."""
@@ -156,6 +165,7 @@ class Catalog:
         for evaluation in evaluations:
             self._jobs.interrupt(evaluation)
         self._jobs.discard(model)
+        self._on_deleted_model(model)
 
     def add_evaluation(self, model_name: str, name: str, body: EvaluationBody, traceparent: str | None) -> Evaluation:
         """Queues the evaluation of a model on a test data set."""

@@ -8,7 +8,8 @@ EngineError
 │   ├── NotFoundError              404
 │   ├── AlreadyExistsError         409
 │   ├── NotReadyError              409
-│   └── PreconditionFailedError    412
+│   ├── PreconditionFailedError    412
+│   └── TooBusyError               429 with Retry-After
 ├── JobError                       written on a model or an evaluation: contract code, message
 ├── FetchError                     a URL could not be read
 │   ├── RefusedUrlError            not an allowed address; never tried
@@ -95,6 +96,22 @@ class PreconditionFailedError(RequestError):
 
     status = 412
     default_code = "PreconditionFailed"
+
+
+class TooBusyError(RequestError):
+    """Too many calls wait already.
+
+    Args:
+        message: How many, and when to try again.
+        retry_seconds: What `Retry-After` says.
+    """
+
+    status = 429
+    default_code = "TooManyRequests"
+
+    def __init__(self, message: str, *, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class JobError(EngineError):

@@ -37,6 +37,12 @@ class Settings(BaseSettings):
         "query kept; empty for none. The URL's own host must be allowed.",
     )
     workers: int = Field(default=1, ge=1, le=64, description="Job processes at once.")
+    model_memory: int = Field(
+        default=512,
+        ge=1,
+        le=1_048_576,
+        description="MiB that loaded models may take together; those not asked for the longest go first.",
+    )
     telemetry_exporter: Literal["none", "console", "otlp"] = Field(
         default="none", validation_alias="TELEMETRY_EXPORTER", description="Where OpenTelemetry spans go."
     )

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.errors import InvalidRequestError, PermissionDeniedError, RequestError
+from engine.errors import InvalidRequestError, PermissionDeniedError, RequestError, TooBusyError
 from engine.settings import Settings
 from engine.telemetry import METHOD, STATUS, context_of
 
@@ -76,7 +76,8 @@ async def answer_request_error(_: Request, exc: Exception) -> Response:
     """Answers a `RequestError`."""
     if not isinstance(exc, RequestError):
         raise exc
-    return error_response(exc)
+    waits = {"Retry-After": str(exc.retry_seconds)} if isinstance(exc, TooBusyError) else None
+    return error_response(exc, headers=waits)
 
 
 async def answer_http_exception(request: Request, exc: Exception) -> Response:

@@ -71,9 +71,8 @@ def measure(home: Home, *, rounds: int, seconds: float) -> tuple[list[Figure], d
             limit.append(_limit_rate(limits, seconds))
             engine.append(load(home.engine_target, engine_pid, CLIENTS))
             plain.append(load(peer, peer_pid, CLIENTS))
-            say(
-                f"round {number + 1}: limit {limit[-1]:.1f}/s, engine {engine[-1].rate:.1f}/s, peer {plain[-1].rate:.1f}/s"
-            )
+            rates = f"limit {limit[-1]:.1f}/s, engine {engine[-1].rate:.1f}/s, peer {plain[-1].rate:.1f}/s"
+            say(f"round {number + 1}: {rates}")
         crowds = {count: load(home.engine_target, engine_pid, count) for count in CROWDS}
     home.services.start_one("host")
     details = {

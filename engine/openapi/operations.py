@@ -205,7 +205,7 @@ def _analyze() -> Json:
     described = _operation(
         "analyze_image",
         "Predicts with a custom model.",
-        {"200": answer("The prediction.", ref("ImageAnalysisResult"))} | refusals(404, 409),
+        {"200": answer("The prediction.", ref("ImageAnalysisResult"))} | refusals(404, 409, 429),
         body=body,
     )
     described["parameters"] += [

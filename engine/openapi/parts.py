@@ -78,6 +78,11 @@ def headers() -> Json:
             "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
         },
         "errorCode": {"description": "The error's code.", "required": True, "schema": {"type": "string"}},
+        "retryAfter": {
+            "description": "Seconds.",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^[0-9]+$"},
+        },
         "warning": {"description": "What of the body was ignored (RFC 7234 §5.5).", "schema": {"type": "string"}},
     }
 
@@ -85,8 +90,13 @@ def headers() -> Json:
 def responses() -> Json:
     """Returns the refusals, by status."""
     head = {"x-ms-error-code": {"$ref": "#/components/headers/errorCode"}} | REQUEST_ID
+    waits = head | {"Retry-After": {"$ref": "#/components/headers/retryAfter"}}
     return {
-        f"refusal{status}": {"description": text, "headers": head, "content": json_content(ref("ErrorResponse"))}
+        f"refusal{status}": {
+            "description": text,
+            "headers": waits if status == "429" else head,
+            "content": json_content(ref("ErrorResponse")),
+        }
         for status, text in _REFUSALS.items()
     }
 

@@ -19,6 +19,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "ENGINE_ALLOWED_HOSTS",
         "ENGINE_HOST_MAP",
         "ENGINE_WORKERS",
+        "ENGINE_MODEL_MEMORY",
     ):
         monkeypatch.delenv(name, raising=False)
     for name, value in COMPLETE.items():
@@ -47,6 +48,7 @@ def test_each_key_is_accepted_and_no_other(key: str, known: bool) -> None:
         ("ENGINE_KEYS", " , "),
         ("ENGINE_SECRET", "short-secret"),
         ("ENGINE_WORKERS", "0"),
+        ("ENGINE_MODEL_MEMORY", "0"),
         ("ENGINE_ALLOWED_HOSTS", "http://a/b"),
         ("ENGINE_HOST_MAP", "http://a/b"),
         ("TELEMETRY_EXPORTER", "paper"),
