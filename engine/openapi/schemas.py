@@ -212,6 +212,30 @@ def _results() -> Json:
 
 
 def _reports() -> Json:
-    labels = {"oneOf": [_TEXT, _list(_TEXT)], "description": "The label; of multi-label data, the list of labels."}
-    prediction = _closed({"image": _TEXT, "url": _TEXT, "truth": labels, "predicted": _list(ref("Tag"))})
-    return {"PicturePrediction": prediction, "Report": {"type": "object"}}
+    """What our extensions answer; `labels` is a text for classification and a list of texts for multi-label data."""
+    labels = {"type": ["string", "array"], "items": _TEXT}
+    place = {"image": _TEXT, "url": _TEXT}
+    prediction = _closed({**place, "truth": labels, "predicted": _list(ref("Tag"))})
+    mistake = _closed({**place, "truth": labels, "predicted": labels, "confidence": _SHARE}, label=_TEXT)
+    rates = _closed({"precision": _SHARE, "recall": _SHARE, "pictures": _COUNT, "predicted": _COUNT})
+    counts = _list(_list(_COUNT))
+    pair = _closed({"test": _TEXT, "training": _TEXT, "distance": _COUNT})
+    without = {"anyOf": [ref("ModelPerformance"), {"type": "null"}], "description": "Null when all test pictures are."}
+    near = _closed({"pairs": _list(pair, maxItems=100), "count": _COUNT, "without": without})
+    report = _closed(
+        {
+            "pictures": _COUNT,
+            "labels": _COUNT,
+            "perLabel": _map(rates),
+            "worstMistakes": _list(mistake, maxItems=20),
+        },
+        confusionMatrix=_closed({"labels": _list(_TEXT), "counts": counts}),
+        labelCounts=_map(counts),
+        nearDuplicates=near,
+    )
+    report["description"] = (
+        "Rows of counts are the truth. Multi-label data has one two-by-two table a label (not said and said, of not "
+        "true and true) in place of the confusion matrix. Near duplicates are test pictures that were in training."
+    )
+    report["oneOf"] = [{"required": [name]} for name in ("confusionMatrix", "labelCounts")]
+    return {"PicturePrediction": prediction, "Report": report}
