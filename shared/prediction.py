@@ -73,7 +73,7 @@ class Prediction:
 
         Args:
             headers: Request headers, names in lower case.
-            query: Query parameters.
+            query: Query parameters, names in any casing.
             body: A picture of at most 20,971,520 bytes, or a JSON object with its URL.
 
         Raises:
@@ -85,6 +85,7 @@ class Prediction:
         """
         self.check_key(headers.get(KEY_HEADER, ""))
         check_size(headers.get("content-length"), len(body))
+        query = {name.lower(): value for name, value in query.items()}
         _check_api_version(query.get("api-version"))
         model, snapshot = self._resolve(query.get("model-name"), query.get("model-version"))
         attributes: dict[str, telemetry.Attribute] = {telemetry.VERSION: model}
@@ -119,7 +120,7 @@ class Prediction:
             dataset = layout.dataset_of_version(name) if name else None
             if name and dataset:
                 return self._pinned(dataset, name)
-        if model_version and model_version != "latest":
+        if model_version and model_version.lower() != "latest":
             raise UnknownModelError(
                 f"model-version '{model_version}' is neither 'latest' nor a version's name "
                 "({dataset}.{digest}.{attempt}); see /api/status for the names."
@@ -179,7 +180,7 @@ def _check_api_version(version: str | None) -> None:
     known = ", ".join(sorted(wire.PREDICTION_API_VERSIONS))
     if version is None:
         raise InvalidRequestError(f"The query parameter api-version is missing. Send one of: {known}.")
-    if version not in wire.PREDICTION_API_VERSIONS:
+    if version.lower() not in wire.PREDICTION_API_VERSIONS:
         raise InvalidRequestError(f"api-version '{version}' is not supported. Send one of: {known}.")
 
 

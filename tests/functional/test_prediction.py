@@ -87,6 +87,13 @@ def test_storage_is_read_once_a_second_and_a_promotion_shows_after_that(world: W
     assert champion() == second.name
 
 
+def test_query_names_and_versions_have_any_casing_as_at_the_engine(world: World) -> None:
+    name = trained(world, "parts")
+    headers = {"ocp-apim-subscription-key": KEY}
+    query = {"API-Version": VERSION.upper(), "Model-Name": "parts", "MODEL-VERSION": "Latest"}
+    assert world.services.prediction.analyze(headers=headers, query=query, body=b"picture").model == name
+
+
 def test_other_parameters_are_passed_on(world: World) -> None:
     trained(world, "parts")
     passed = json.loads(ask(world, features="tags,read", api_version="2023-10-01", code="hush").body)["query"]
