@@ -16,6 +16,7 @@ from engine.features import EmbeddedSet
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import Classifier
 from engine.learn.multilabel_metrics import measure_multilabel
+from engine.learn.platt import Platt
 from engine.messages import DatasetSource, EvaluateRequest, TrainRequest
 from engine.predictions import read_predictions
 from engine.records import AnnotationKind
@@ -175,6 +176,19 @@ def test_an_evaluation_of_an_engine_that_kept_nothing_says_what_to_do(engine: En
         assert "Evaluate the model once more" in answer.json()["error"]["message"]
 
 
+def test_analyze_answers_independent_confidences_of_a_multi_label_model(engine: Engine, data: Path) -> None:
+    engine.trained("several", "parts")
+    path = data / "models" / "several" / "model.npz"
+    single = Classifier.load(path)
+    curves = Platt(slopes=np.full(3, 1e-9), offsets=np.array([-1.0, 2.0, 1.0]))
+    dataclasses.replace(single, calibration=curves).save(path)
+    content = draw_part("bolt", 5)
+    answer = engine.call("POST", "imageanalysis:analyze", params={"model-name": "several"}, content=content)
+    tags = answer.json()["customModelResult"]["tagsResult"]["values"]
+    assert [tag["name"] for tag in tags] == ["nut", "washer", "bolt"]
+    assert [tag["confidence"] for tag in tags] == pytest.approx([0.881, 0.731, 0.269], abs=0.01)
+
+
 class Drawn:
     """Reads data sets that were drawn; stands for `DatasetReader`."""
 
@@ -213,7 +227,7 @@ def source(name: str) -> DatasetSource:
 
 def test_a_multi_label_model_tells_which_of_several_shapes_a_drawing_has(tmp_path: Path) -> None:
     backbone = load_backbone(None)
-    training, test = drawn_set(backbone, 50, 0), drawn_set(backbone, 30, 1)
+    training, test = drawn_set(backbone, 36, 0), drawn_set(backbone, 20, 1)
     assert () in training.labels  # a drawing of nothing is an example, too
     test = dataclasses.replace(test, sha256=(training.sha256[3], *test.sha256[1:]))
     reader: Any = Drawn({"training": training, "test": test})
@@ -226,7 +240,7 @@ def test_a_multi_label_model_tells_which_of_several_shapes_a_drawing_has(tmp_pat
     classifier = Classifier.load(model / "model.npz")
     confidences = classifier.predict(test.features)
     assert tested.performance == measure_multilabel(confidences, SHAPES, test.labels).as_wire()
-    values, more = read_predictions(evaluation, 0, 30)
+    values, more = read_predictions(evaluation, 0, 20)
     assert not more
     assert [value["truth"] for value in values] == [list(labels) for labels in test.labels]
     told = [{tag["name"]: tag["confidence"] for tag in value["predicted"]} for value in values]
