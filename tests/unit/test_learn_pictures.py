@@ -42,3 +42,17 @@ def test_each_group_has_the_length_of_its_weight_after_the_root() -> None:
     lengths = [float(np.linalg.norm(part)) for part in np.split(rows, [2, 102])]
     assert lengths[0] / lengths[1] == pytest.approx(2.0, rel=1e-5)
     assert lengths[2] == 0.0
+
+
+def test_a_picture_that_is_averaged_first_looks_next_to_the_same() -> None:
+    across, down = np.meshgrid(np.linspace(0, 255, 640), np.linspace(0, 255, 480))
+    waves = 127 + 60 * np.sin(across / 9) + 60 * np.cos(down / 7)
+    picture = np.stack([across, down, waves], axis=-1).astype(np.uint8)
+    whole, quick = resized(picture, 256, 192), resized(picture, 256, 192, reducing_gap=1.0)
+    assert quick.shape == whole.shape
+    assert np.abs(quick.astype(int) - whole).mean() < 1.0
+
+
+def test_a_picture_that_is_not_twice_as_large_is_not_averaged_first() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(resized(picture, 256, 192, reducing_gap=1.0), resized(picture, 256, 192))
