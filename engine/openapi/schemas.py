@@ -1,5 +1,6 @@
 """The document's JSON schemas: what is sent (lenient, as we read it) and what is answered (closed objects)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, Status
@@ -176,7 +177,7 @@ def _outcomes(*results: str) -> list[Json]:
     ]
 
 
-def _strings(statuses: list[Status]) -> list[str]:
+def _strings(statuses: Sequence[Status]) -> list[str]:
     return [str(status) for status in statuses]
 
 
@@ -198,8 +199,8 @@ def _results() -> Json:
             "customModelResult": custom,
         }
     )
-    scalars = ("accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE")
-    scalars += ("meanAveragePrecision30", "meanAveragePrecision50", "meanAveragePrecision75")
+    scalars = ["accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE"]
+    scalars += [f"meanAveragePrecision{percent}" for percent in (30, 50, 75)]
     per_tag = _closed({}, accuracy=_SHARE, averagePrecision=_SHARE, averagePrecision50=_SHARE)
     performance = _closed({"tagPerformance": _map(per_tag)}, **dict.fromkeys(scalars, _SHARE))
     backbone = _closed({"name": _TEXT, "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"}})
