@@ -1,13 +1,12 @@
 """Keeps data sets, models and evaluations in one SQLite file, so that nothing is forgotten when a process dies.
 
 A table holds one JSON document per record, and beside it the few columns that are searched. Every change is one
-transaction that is on the disk before the call returns (WAL, synchronous=FULL).
+transaction that is on the disk before the call returns (WAL, synchronous=FULL); reads do not wait for it.
 """
 
 import fcntl
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,71 +15,40 @@ from typing import IO
 import msgspec
 from msgspec.structs import replace
 
+from engine.database import Database
 from engine.errors import AlreadyExistsError, NotFoundError, StartError
+from engine.queueing import Line
 from engine.records import Dataset, Evaluation, Model, Status
 
-SCHEMA = 1
-
-_TABLE = """
-CREATE TABLE {name} (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    parent  TEXT NOT NULL,
-    name    TEXT NOT NULL,
-    status  TEXT NOT NULL,
-    record  BLOB NOT NULL,
-    UNIQUE (parent, name)
-) STRICT
-"""
-
-
-class Database:
-    """One connection, shared by the threads of the engine; transactions are taken one at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        schema = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if schema not in (0, SCHEMA):
-            self._connection.close()
-            raise StartError(f"{path} has schema {schema}, this engine reads {SCHEMA}. Use the engine that wrote it.")
-        if schema == 0:
-            with self.transaction() as connection:
-                for name in ("datasets", "models", "evaluations"):
-                    connection.execute(_TABLE.format(name=name))
-                connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; a transaction inside a transaction joins it."""
-        with self._lock:
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Closes the file; further calls fail."""
-        with self._lock:
-            self._connection.close()
+# Where a job's record names its data set, as SQLite sees it; the index and the query must say it alike.
+_DATASET = "json_extract(CAST(record AS TEXT), '$.{field}')"
 
 
 class Table[Record: (Dataset, Model, Evaluation)]:
     """Records of one kind, in the order in which they were added.
 
     `parent` is the model's name for an evaluation, and empty for the other kinds.
+
+    Args:
+        database: Where the table lies.
+        name: Of the table.
+        record_type: What it holds.
+        word: What messages call a record.
+        queued_by: The field with the data set's name, for records that are jobs; `lines` needs it.
     """
 
-    def __init__(self, database: Database, name: str, record_type: type[Record], word: str) -> None:
+    def __init__(
+        self, database: Database, name: str, record_type: type[Record], word: str, *, queued_by: str | None = None
+    ) -> None:
         self._database = database
         self._name = name
+        self._dataset = _DATASET.format(field=queued_by)
+        if queued_by is not None:
+            with database.transaction() as connection:
+                connection.execute(
+                    f"CREATE INDEX IF NOT EXISTS {name}_waiting ON {name} ({self._dataset}, id) "
+                    f"WHERE status = '{Status.NOT_STARTED}'"
+                )
         self._decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(record_type)
         self._word = word
 
@@ -105,7 +73,7 @@ class Table[Record: (Dataset, Model, Evaluation)]:
 
     def find(self, name: str, parent: str = "") -> Record | None:
         """Returns the record, or None."""
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             row = connection.execute(
                 f"SELECT id, record FROM {self._name} WHERE parent = ? AND name = ?",  # noqa: S608 - our own table name
                 (parent, name),
@@ -161,7 +129,7 @@ class Table[Record: (Dataset, Model, Evaluation)]:
 
     def page(self, skip: int, top: int, parent: str = "") -> tuple[list[Record], bool]:
         """Returns up to `top` records after the first `skip`, and whether more follow."""
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             rows = connection.execute(
                 f"SELECT id, record FROM {self._name} WHERE parent = ? ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608 - our own table name
                 (parent, top + 1, skip),
@@ -171,12 +139,30 @@ class Table[Record: (Dataset, Model, Evaluation)]:
     def having(self, *statuses: Status) -> list[Record]:
         """Returns all records in one of these states, oldest first."""
         marks = ", ".join("?" * len(statuses))
-        with self._database.transaction() as connection:
+        with self._database.snapshot() as connection:
             rows = connection.execute(
                 f"SELECT id, record FROM {self._name} WHERE status IN ({marks}) ORDER BY id",  # noqa: S608 - our own table name
                 statuses,
             ).fetchall()
         return [self._read(row) for row in rows]
+
+    def lines(self) -> list[Line]:
+        """Returns what waits, a line for each data set; reads an index and no record."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute(
+                f"SELECT {self._dataset}, min(id), max(id) FROM {self._name} "  # noqa: S608 - our own names
+                f"WHERE status = '{Status.NOT_STARTED}' GROUP BY {self._dataset}"
+            ).fetchall()
+        return [Line(dataset, oldest, newest) for dataset, oldest, newest in rows]
+
+    def with_id(self, number: int) -> Record:
+        """Returns the record with this id, which must be there."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                f"SELECT id, record FROM {self._name} WHERE id = ?",  # noqa: S608 - our own table name
+                (number,),
+            ).fetchone()
+        return self._read(row)
 
     def _read(self, row: tuple[int, bytes]) -> Record:
         return replace(self._decoder.decode(row[1]), id=row[0])
@@ -198,8 +184,8 @@ class Store:
             self._claim.close()
             raise
         self.datasets = Table(self._database, "datasets", Dataset, "dataset")
-        self.models = Table(self._database, "models", Model, "model")
-        self.evaluations = Table(self._database, "evaluations", Evaluation, "evaluation")
+        self.models = Table(self._database, "models", Model, "model", queued_by="training_dataset")
+        self.evaluations = Table(self._database, "evaluations", Evaluation, "evaluation", queued_by="test_dataset")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

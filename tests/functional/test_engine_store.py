@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, StartError
+from engine.queueing import Line
 from engine.records import AnnotationKind, AuthenticationKind, Dataset, Evaluation, Model, ModelKind, Status
 from engine.store import Store
 
@@ -167,3 +168,65 @@ def test_a_stored_record_is_plain_json(tmp_path: Path) -> None:
     record = connection.execute("SELECT record FROM datasets").fetchone()[0]
     connection.close()
     assert json.loads(record)["annotation_kind"] == "imageClassification"
+
+
+def test_reads_do_not_wait_for_a_transaction_of_another_thread(store: Store) -> None:
+    kept = store.models.add(model("m"))
+    inside, read = threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        with store.transaction():
+            store.models.change("m", lambda found: replace(found, crashes=1))
+            assert store.models.get("m").crashes == 1  # a transaction sees what it has changed
+            inside.set()
+            read.wait(10)
+
+    writer = threading.Thread(target=write_slowly)
+    writer.start()
+    assert inside.wait(10)
+    found = store.models.get("m"), store.models.page(0, 10), store.models.having(Status.NOT_STARTED)
+    read.set()
+    writer.join()
+    assert found == (kept, ([kept], False), [kept])
+    assert store.models.get("m").crashes == 1
+
+
+def test_a_write_that_the_disk_refuses_changes_nothing_and_the_next_one_works(store: Store, tmp_path: Path) -> None:
+    store.models.add(model("m"))
+    database = store._database._connection  # the only way to a full disk that needs no disk
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.models.add(replace(model("large"), traceparent="x" * 100_000))
+    assert store.models.find("large") is None
+    database.execute("PRAGMA max_page_count = 1000000")
+    store.models.add(model("large"))
+    assert [found.name for found in store.models.page(0, 10)[0]] == ["m", "large"]
+
+
+def test_a_file_that_another_process_holds_refuses_writes_and_gives_reads(store: Store, tmp_path: Path) -> None:
+    store.models.add(model("m"))
+    other = sqlite3.connect(tmp_path / "data" / "engine.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        store.models.add(model("n"))
+    assert store.models.get("m").name == "m"
+    other.execute("ROLLBACK")
+    other.close()
+    store.models.add(model("n"))
+
+
+def test_what_waits_is_told_by_dataset_without_reading_records(store: Store) -> None:
+    for name, dataset in (("a", "d.1"), ("b", "d.2"), ("c", "d.1"), ("e", "d.1")):
+        store.models.add(replace(model(name), training_dataset=dataset))
+    store.models.change("e", lambda found: replace(found, status=Status.TRAINING))
+    store.evaluations.add(replace(evaluation("e", "a"), test_dataset="t"))
+    assert sorted(store.models.lines(), key=lambda line: line.oldest) == [Line("d.1", 1, 3), Line("d.2", 2, 2)]
+    assert store.evaluations.lines() == [Line("t", 1, 1)]
+    assert store.models.with_id(3).name == "c"
+    plan = store._database._connection.execute(
+        "EXPLAIN QUERY PLAN SELECT json_extract(CAST(record AS TEXT), '$.training_dataset'), min(id), max(id) "
+        "FROM models WHERE status = 'notStarted' "
+        "GROUP BY json_extract(CAST(record AS TEXT), '$.training_dataset')"
+    ).fetchall()
+    assert [row[3] for row in plan] == ["SCAN models USING INDEX models_waiting"]
