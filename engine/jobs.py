@@ -23,6 +23,7 @@ from engine.messages import Done, Failed, JobRequest
 from engine.orders import JobPlace, Orders, Work, job_key
 from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, settled_evaluation, settled_model
 from engine.processes import JobProcess
+from engine.queueing import Kind, Turns, next_turn
 from engine.records import Evaluation, Failure, Model, Status
 from engine.store import Store
 from engine.telemetry import DATASET, EVALUATION, MODEL, JobTrace
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """Takes jobs from the store, oldest first, and runs up to `workers` at once."""
+    """Takes jobs from the store in the order of `engine.queueing`, and runs up to `workers` at once."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Jobs:
         self._tracer = tracer
         self._changed = threading.Condition()
         self._stopping = False
+        self._turns = Turns()
         self._running: dict[str, JobProcess] = {}
         self._threads = [threading.Thread(target=self._serve, name=f"jobs-{number}") for number in range(workers)]
 
@@ -131,18 +133,19 @@ class Jobs:
 
     def _claim(self) -> Work | None:
         with self._store.transaction():
-            models = self._store.models.having(Status.NOT_STARTED)
-            evaluations = self._store.evaluations.having(Status.NOT_STARTED)
-            now = self._clock()
-            if models and (not evaluations or models[0].created <= evaluations[0].created):
-                return self._store.models.revise(
-                    models[0], lambda found: replace(found, status=Status.TRAINING, updated=now)
-                )
-            if evaluations:
-                return self._store.evaluations.revise(
-                    evaluations[0], lambda found: replace(found, status=Status.RUNNING, updated=now)
-                )
-        return None
+            models, evaluations, now = self._store.models, self._store.evaluations, self._clock()
+            turn = next_turn(self._turns, {Kind.TRAINING: models.lines(), Kind.EVALUATION: evaluations.lines()})
+            if turn is None:
+                return None
+            work: Work | None
+            if turn.kind is Kind.TRAINING:
+                model = models.with_id(turn.job)
+                work = models.revise(model, lambda found: replace(found, status=Status.TRAINING, updated=now))
+            else:
+                evaluation = evaluations.with_id(turn.job)
+                work = evaluations.revise(evaluation, lambda found: replace(found, status=Status.RUNNING, updated=now))
+        self._turns = turn.turns
+        return work
 
     def _run(self, work: Work) -> None:
         trace = self._trace(work)
