@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from shared.errors import DarkroomError
-
 _log = logging.getLogger("darkroom.rounds")
 
 
@@ -12,15 +10,15 @@ def for_each[T](datasets: Iterable[str], action: Callable[[str], T]) -> dict[str
     """Do something for every dataset, and return what came of it.
 
     Raises:
-        DarkroomError: The first failure, after all datasets had their turn; the others are logged.
+        Exception: The first failure, whatever it is, after all datasets had their turn; each is logged.
     """
     done: dict[str, T] = {}
-    failures: list[DarkroomError] = []
+    failures: list[Exception] = []
     for dataset in datasets:
         try:
             done[dataset] = action(dataset)
-        except DarkroomError as error:
-            _log.error("dataset '%s': %s", dataset, error)
+        except Exception as error:  # noqa: BLE001 - a fault of our own must not take the other datasets' turn either
+            _log.error("dataset '%s': %s", dataset, error, exc_info=error)
             failures.append(error)
     if failures:
         raise failures[0]
