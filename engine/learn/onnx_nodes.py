@@ -1,0 +1,134 @@
+"""Writes pieces of an ONNX graph: a value in, a value out, each with a name of its own.
+
+Only operators and signatures that hold from operator set 13 on are used, so that a piece fits any newer network.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+PILLOW_BITS = 22  # of the whole numbers in which Pillow keeps the weights of a resize: 32 - 8 - 2
+
+type Value = str  # the name of a value in the graph
+type Constant = NDArray[Any] | np.generic
+
+
+class Nodes:
+    """Collects the nodes and constants of a graph, in the order in which they run."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, *inputs: Value | Constant, name: str | None = None, **attributes: Any) -> Value:
+        """Adds a node of one output and returns the output's name.
+
+        Args:
+            operator: Of ONNX, such as "Mul".
+            inputs: Names of values, or constants.
+            name: Of the output; without it one is made up.
+            attributes: Of the operator.
+        """
+        names = [one if isinstance(one, str) else self._constant(one) for one in inputs]
+        output = name or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
+        return output
+
+    def cast(self, value: Value, kind: type[np.generic], name: str | None = None) -> Value:
+        """Adds a conversion to a NumPy type."""
+        return self.add("Cast", value, name=name, to=helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
+
+    def _constant(self, value: Constant) -> Value:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+
+def add_side(nodes: Nodes, picture: Value, axis: int) -> Value:
+    """Adds the length of an axis, as a float64 scalar."""
+    shape = nodes.add("Shape", picture)
+    return nodes.cast(nodes.add("Gather", shape, np.int64(axis)), np.float64)
+
+
+def add_sides_of_area(
+    nodes: Nodes, height: Value, width: Value, side: int, *, step: int, longest_aspect: float
+) -> tuple[Value, Value]:
+    """Adds what `engine.learn.pictures.sides_of_area` computes; returns (width, height), float64 scalars."""
+    aspect = nodes.add("Max", nodes.add("Div", width, height), np.float64(1 / longest_aspect))
+    stretch = nodes.add("Sqrt", nodes.add("Min", aspect, np.float64(longest_aspect)))
+
+    def multiple(length: Value) -> Value:
+        steps = nodes.add("Round", nodes.add("Div", length, np.float64(step)))  # half to even, as Python's round
+        return nodes.add("Max", nodes.add("Mul", steps, np.float64(step)), np.float64(step))
+
+    wide = multiple(nodes.add("Mul", np.float64(side), stretch))
+    return wide, multiple(nodes.add("Div", np.float64(side), stretch))
+
+
+def add_resized(
+    nodes: Nodes, planes: Value, *, height: Value, width: Value, new_height: Value, new_width: Value
+) -> Value:
+    """Adds what `engine.learn.pictures.resized` does with a reducing gap of 1 to planes (3, H, W); all are float64.
+
+    ONNX's own Resize works with float32 weights and differs by up to 23 of 255 levels. Pillow averages whole blocks,
+    then resizes rows, then columns, with whole-numbered weights, and rounds to whole levels after each step; such sums
+    are exact in float64. What remains is one level at most, in tall, narrow pictures. Source: Pillow,
+    Image.resize, src/libImaging/Reduce.c and Resample.c.
+    """
+    fit_rows, fit_columns = _add_factor(nodes, height, new_height), _add_factor(nodes, width, new_width)
+    down, across = _add_blocks(nodes, height, fit_rows), _add_blocks(nodes, width, fit_columns)
+    sums = nodes.add("MatMul", nodes.add("Transpose", down, perm=[1, 0]), nodes.add("MatMul", planes, across))
+    areas = nodes.add("Mul", _add_sizes(nodes, down, 1), _add_sizes(nodes, across, 0))
+    rounding = nodes.add("Floor", nodes.add("Mul", areas, np.float64(0.5)))
+    inverses = nodes.cast(nodes.add("Div", np.float64(2**24), areas), np.float32)  # as Pillow divides, a little low
+    shares = nodes.add("Mul", nodes.add("Floor", nodes.cast(inverses, np.float64)), np.float64(2**-24))
+    reduced = nodes.add("Floor", nodes.add("Mul", nodes.add("Add", sums, rounding), shares))
+    rows = nodes.add("MatMul", reduced, _add_weights(nodes, across, width, fit_columns, new_width))
+    columns = nodes.add("Transpose", _add_weights(nodes, down, height, fit_rows, new_height), perm=[1, 0])
+    return _add_levels(nodes, nodes.add("MatMul", columns, _add_levels(nodes, rows)))
+
+
+def _add_factor(nodes: Nodes, old: Value, new: Value) -> Value:
+    """Adds the side of the blocks that are averaged, in pixels."""
+    return nodes.add("Max", nodes.add("Floor", nodes.add("Div", old, new)), np.float64(1))
+
+
+def _add_blocks(nodes: Nodes, old: Value, factor: Value) -> Value:
+    """Adds the matrix (old, blocks) that is 1 where a pixel belongs to a block; the last block may be smaller."""
+    one = np.float64(1)
+    owners = nodes.add("Floor", nodes.add("Div", nodes.add("Range", np.float64(0), old, one), factor))
+    blocks = nodes.add("Range", np.float64(0), nodes.add("Ceil", nodes.add("Div", old, factor)), one)
+    same = nodes.add("Equal", nodes.add("Unsqueeze", owners, np.array([1])), blocks)
+    return nodes.cast(same, np.float64)
+
+
+def _add_sizes(nodes: Nodes, blocks: Value, axis: int) -> Value:
+    """Adds the pixels of each block, (1, blocks) or, for axis 1, (blocks, 1)."""
+    sizes = nodes.add("ReduceSum", blocks, np.array([0]), keepdims=0)
+    return nodes.add("Unsqueeze", sizes, np.array([axis]))
+
+
+def _add_weights(nodes: Nodes, blocks: Value, old: Value, factor: Value, new: Value) -> Value:
+    """Adds the matrix (blocks, new) of a triangle about each new pixel's centre, in units of 2 ** -PILLOW_BITS."""
+    half, one = np.float64(0.5), np.float64(1)
+    extent = nodes.cast(nodes.cast(nodes.add("Div", old, factor), np.float32), np.float64)  # Pillow's box is float32
+    scale = nodes.add("Div", extent, new)
+    sharpness = nodes.add("Div", one, nodes.add("Max", scale, one))
+    centres = nodes.add("Mul", nodes.add("Add", nodes.add("Range", np.float64(0), new, one), half), scale)
+    places = nodes.add("Range", np.float64(0), add_side(nodes, blocks, 1), one)
+    offsets = nodes.add("Sub", nodes.add("Unsqueeze", places, np.array([1])), centres)
+    distances = nodes.add("Mul", nodes.add("Add", offsets, half), sharpness)
+    heights = nodes.add("Max", nodes.add("Sub", one, nodes.add("Abs", distances)), np.float64(0))
+    # The last of the running sums: added one after the other as Pillow does, so that no tie is rounded another way.
+    total = nodes.add("Gather", nodes.add("CumSum", heights, np.int64(0)), np.int64(-1), axis=0)
+    shares = nodes.add("Div", heights, total)
+    return nodes.add("Floor", nodes.add("Add", nodes.add("Mul", shares, np.float64(2**PILLOW_BITS)), half))
+
+
+def _add_levels(nodes: Nodes, sums: Value) -> Value:
+    """Adds the rounding of weighted sums to whole levels, 0 to 255."""
+    levels = nodes.add("Add", nodes.add("Mul", sums, np.float64(2**-PILLOW_BITS)), np.float64(0.5))
+    return nodes.add("Min", nodes.add("Max", nodes.add("Floor", levels), np.float64(0)), np.float64(255))
