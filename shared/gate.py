@@ -1,6 +1,15 @@
 """Judges whether a trained version replaces the champion. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared.kinds import Kind
+
+type Metric = Literal["accuracy", "averagePrecision"]
+
+METRICS: Final[Mapping[Kind, Metric]] = {"classification": "accuracy", "multilabel": "averagePrecision"}
+"""What versions of each kind are compared on: top-1 accuracy, or macro average precision (contract §2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,18 +17,20 @@ class Contest:
     """What is known of candidate and champion.
 
     Attributes:
-        candidate: The candidate's accuracy (0…1) on the test snapshot; cross-validated when that is empty.
+        candidate: The candidate's figure (0…1) on the test snapshot; cross-validated when that is empty.
         test_pictures: Pictures in the test snapshot.
         champion: The champion's name, or None before the first promotion.
-        champion_accuracy: Its accuracy on the same test snapshot, or None when it could not be measured.
+        champion_value: Its figure on the same test snapshot, or None when it could not be measured.
         champion_gone: Why the engine can no longer answer with the champion, or None.
+        metric: What the figures are.
     """
 
     candidate: float
     test_pictures: int
     champion: str | None = None
-    champion_accuracy: float | None = None
+    champion_value: float | None = None
     champion_gone: str | None = None
+    metric: Metric = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +43,21 @@ class Verdict:
 
 def judge(contest: Contest) -> Verdict:
     """Judge a candidate: promote it when it is not worse on the same test pictures (design §3 hop 10)."""
-    share, n = f"{contest.candidate:.1%}", contest.test_pictures
+    figure, n = f"{contest.candidate:.1%}", contest.test_pictures
+    if contest.metric == "averagePrecision":
+        measured, of_tests = f"average precision {figure}", f"average precision {figure} on {n} test pictures"
+    else:
+        measured, of_tests = f"{figure} right", f"{figure} of {n} test pictures right"
     if contest.champion is None:
         if n == 0:
-            return Verdict(True, f"first version; {share} cross-validated, because there are no test pictures yet")
-        return Verdict(True, f"first version; {share} of {n} test pictures right")
+            why = "cross-validated, because there are no test pictures yet"
+            return Verdict(True, f"first version; {measured}, {why}")
+        return Verdict(True, f"first version; {of_tests}")
     if contest.champion_gone is not None:
-        return Verdict(True, f"{share} right; {contest.champion} can no longer answer: {contest.champion_gone}")
-    if n == 0 or contest.champion_accuracy is None:
+        return Verdict(True, f"{measured}; {contest.champion} can no longer answer: {contest.champion_gone}")
+    if n == 0 or contest.champion_value is None:
         return Verdict(False, f"no test pictures to compare it with {contest.champion} on; add pictures")
-    against = f"{share} of {n} test pictures right, {contest.champion} {contest.champion_accuracy:.1%}"
-    if contest.candidate >= contest.champion_accuracy:
+    against = f"{of_tests}, {contest.champion} {contest.champion_value:.1%}"
+    if contest.candidate >= contest.champion_value:
         return Verdict(True, f"not worse: {against}")
     return Verdict(False, f"worse: {against}")

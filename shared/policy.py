@@ -10,7 +10,7 @@ from shared.sides import PIN_FROM
 from shared.stock import LabelStock
 
 LEAST_TRAIN_PICTURES: Final = 2  # the engine's own least, contract §3.1
-TRAINABLE: Final[tuple[Kind, ...]] = ("classification",)
+TRAINABLE: Final[tuple[Kind, ...]] = ("classification", "multilabel")
 MOST_ATTEMPTS: Final = 3  # on one snapshot
 
 

@@ -7,6 +7,7 @@ Each transition is one conditional write. A crash before it repeats the step; ev
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,13 +16,13 @@ import msgspec
 from shared import layout, telemetry
 from shared.errors import AnnouncementError, BlobChangedError, VisionError, VisionRefusedError, VisionUnavailableError
 from shared.events import Announcer
-from shared.gate import Contest, judge
+from shared.gate import METRICS, Contest, Metric, judge
 from shared.promotions import Promotion, PromotionLog
 from shared.registry import LAST_STATES, Registry, State, Version
 from shared.rounds import for_each
 from shared.storage import BlobContainer
 from shared.vision import VisionClient
-from shared.wire import Evaluation, Model
+from shared.wire import Evaluation, Model, ModelPerformance
 
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 ORPHAN_AFTER: Final = timedelta(minutes=10)
@@ -148,7 +149,7 @@ class Progress:
             if pictures:
                 url = self._training.url(layout.snapshot_file(version.dataset, version.digest, side))
                 name = layout.engine_dataset(version.dataset, version.digest, side)
-                self._vision.put_dataset(name, annotation_url=url, signature=signature)
+                self._vision.put_dataset(name, kind=version.kind, annotation_url=url, signature=signature)
         self._vision.put_model(
             version.name,
             train=layout.engine_dataset(version.dataset, version.digest, "train"),
@@ -167,18 +168,28 @@ class Progress:
             message = contest.error.message if contest.error else "no reason given"
             return _moved(version, "failed", f"the champion could not be evaluated: {message}", now=now)
         verdict = judge(contest)
-        compared = msgspec.structs.replace(version, champion=contest.champion, champion_value=contest.champion_accuracy)
+        compared = msgspec.structs.replace(version, champion=contest.champion, champion_value=contest.champion_value)
         if verdict.promote:
             self._promotions.promote(compared, after=champion, reason=verdict.reason, who="gate", now=now)
         return _moved(compared, "promoted" if verdict.promote else "rejected", verdict.reason, now=now)
 
     def _contest(self, version: Version, champion: Promotion | None) -> Contest | Evaluation:
         """Measure the champion on the same test pictures; return its evaluation while it is not done, or failed."""
-        candidate, tests = version.value if version.value is not None else 0.0, version.test_pictures
-        if champion is None or tests == 0:
-            return Contest(candidate, tests, champion.version if champion else None)
+        metric = METRICS[version.kind]
+        contest = Contest(
+            version.value if version.value is not None else 0.0,
+            version.test_pictures,
+            champion.version if champion else None,
+            metric=metric,
+        )
+        if champion is None or version.test_pictures == 0:
+            return contest
         if self._vision.model(champion.version) is None:
-            return Contest(candidate, tests, champion.version, champion_gone="the engine no longer has it")
+            return replace(contest, champion_gone="the engine no longer has it")
+        made = self._registry.version(version.dataset, champion.version)
+        if made is not None and made[0].kind != version.kind:
+            reason = f"it was made when the dataset's kind was {made[0].kind}, which is {version.kind} now"
+            return replace(contest, champion_gone=reason)
         name = f"{version.digest}.{version.attempt}"
         self._vision.put_evaluation(champion.version, name, test=_test_dataset(version))
         evaluation = self._vision.evaluation(champion.version, name)
@@ -187,10 +198,9 @@ class Progress:
         if evaluation.status == "failed":
             error = evaluation.error
             if error is not None and error.code in CHAMPION_GONE:
-                return Contest(candidate, tests, champion.version, champion_gone=error.message)
+                return replace(contest, champion_gone=error.message)
             return evaluation
-        performance = evaluation.model_performance
-        return Contest(candidate, tests, champion.version, performance.accuracy_top1 if performance else None)
+        return replace(contest, champion_value=_figure(metric, evaluation.model_performance))
 
     def _announced(self, version: Version, *, now: datetime) -> Version:
         """Tell the world of a promotion; give up after a while, because the promotion itself stands."""
@@ -211,11 +221,12 @@ def _followed(version: Version, model: Model, *, now: datetime) -> Version:
     """Return the version after a look at its model."""
     match model.status:
         case "succeeded":
-            value = model.model_performance.accuracy_top1 if model.model_performance else None
+            metric = METRICS[version.kind]
+            value = _figure(metric, model.model_performance)
             if value is None:
-                return _moved(version, "failed", "the engine reported no accuracy", now=now)
-            metric = "accuracy" if version.test_pictures else "crossValidatedAccuracy"
-            measured = msgspec.structs.replace(version, metric=metric, value=value)
+                return _moved(version, "failed", f"the engine reported no {metric}", now=now)
+            name = metric if version.test_pictures else f"crossValidated{metric[0].upper()}{metric[1:]}"
+            measured = msgspec.structs.replace(version, metric=name, value=value)
             return _moved(measured, "evaluating", "", now=now)
         case "failed":
             error = model.error
@@ -226,6 +237,12 @@ def _followed(version: Version, model: Model, *, now: datetime) -> Version:
             return _moved(version, "training", "", now=now)
         case _:
             return version
+
+
+def _figure(metric: Metric, performance: ModelPerformance | None) -> float | None:
+    if performance is None:
+        return None
+    return performance.average_precision if metric == "averagePrecision" else performance.accuracy_top1
 
 
 def _moved(version: Version, state: State, reason: str, *, now: datetime) -> Version:

@@ -10,11 +10,18 @@ import stamina
 
 from shared import telemetry
 from shared.errors import VisionRefusedError, VisionUnavailableError
+from shared.kinds import Kind
 from shared.wire import API_VERSION, ErrorBody, ErrorDetails, Evaluation, Model
 
 ATTEMPTS: Final = 3
 TIMEOUT: Final = httpx.Timeout(15, connect=5)  # of calls that only read or write a record at the engine
 ANALYZE_TIMEOUT: Final = httpx.Timeout(60, connect=5)  # the first call of a model loads it
+# The second is the engine's own extension of the contract: any number of labels a picture.
+ANNOTATION_KINDS: Final[Mapping[Kind, str]] = {
+    "classification": "imageClassification",
+    "multilabel": "imageMultilabelClassification",
+    "detection": "imageObjectDetection",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,10 @@ class VisionClient:
         self._client = client
         self._key = key
 
-    def put_dataset(self, name: str, *, annotation_url: str, signature: str | None) -> None:
+    def put_dataset(self, name: str, *, kind: Kind, annotation_url: str, signature: str | None) -> None:
         """Register one side of a snapshot; a name that exists gets the fresh signature (contract §2.1)."""
         body = {
-            "annotationKind": "imageClassification",
+            "annotationKind": ANNOTATION_KINDS[kind],
             "annotationFileUris": [annotation_url],
             "authentication": {"kind": "sas", "sasToken": signature} if signature else {"kind": "none"},
         }
@@ -53,7 +60,7 @@ class VisionClient:
             "trainingParameters": {
                 "trainingDatasetName": train,
                 "timeBudgetInHours": budget_hours,
-                "modelKind": "Generic-Classifier",
+                "modelKind": "Generic-Classifier",  # be it of one label a picture or of several
             }
         }
         if test is not None:

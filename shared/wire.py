@@ -39,6 +39,7 @@ class ModelPerformance(_Body):
     """What is read of the figures of contract §2.3, each 0…1."""
 
     accuracy_top1: float | None = Field(None, alias="accuracyTop1")
+    average_precision: float | None = None
 
 
 class Model(_Body):

@@ -44,7 +44,6 @@ class ScriptedEngine:
     Attributes:
         models: Model name → its body beside the name.
         evaluations: (model, evaluation) → its body beside the name.
-        accuracies: Model name → accuracy that a succeeded training or evaluation reports.
         datasets: Dataset name → its body.
         down: Answer 503 to everything.
         refuse: Answer this status to everything.
@@ -89,19 +88,19 @@ class ScriptedEngine:
                 return _stored(self.evaluations, (model, name), name, method, {"status": "notStarted"})
         return _error(404, "404")
 
-    def succeed(self, model: str, accuracy: float) -> None:
+    def succeed(self, model: str, value: float, *, metric: str = "accuracyTop1") -> None:
         """Let a training end well."""
-        self.models[model].update(status="succeeded", modelPerformance={"accuracyTop1": accuracy, "tagPerformance": {}})
+        self.models[model].update(status="succeeded", modelPerformance={metric: value, "tagPerformance": {}})
 
     def fail(self, model: str, code: str, message: str) -> None:
         """Let a training fail."""
         self.models[model].update(status="failed", error={"code": code, "message": message})
 
-    def evaluated(self, model: str, accuracy: float) -> None:
+    def evaluated(self, model: str, value: float, *, metric: str = "accuracyTop1") -> None:
         """Let the evaluations of a model end well."""
         for key in self.evaluations:
             if key[0] == model:
-                performance = {"accuracyTop1": accuracy, "tagPerformance": {}}
+                performance = {metric: value, "tagPerformance": {}}
                 self.evaluations[key].update(status="succeeded", modelPerformance=performance)
 
     def puts(self, kind: str) -> list[str]:
