@@ -1,34 +1,26 @@
 """Embeds pictures once: features are kept by backbone digest and picture sha256."""
 
-import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.access import Access, shown
-from engine.coco import CORRUPT, Example
-from engine.errors import (
-    ChangedError,
-    FetchError,
-    ForbiddenError,
-    JobError,
-    MissingError,
-    PictureError,
-    UnreachableError,
-)
-from engine.fetch import Fetcher
-from engine.images import MAX_BYTES, TRAINING, decode_picture
+from engine.access import shown
+from engine.coco import Example
+from engine.errors import PictureSizeError
+from engine.findings import Findings
+from engine.images import Picture, SideLimits
 from engine.learn.backbone import Backbone
 from engine.learn.looks import WORDS, look_of
+from engine.walk import PictureReader, walk
 
-FETCH_THREADS = 8
+_COLUMNS = 64  # reordered at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +30,38 @@ class Embedding:
     Attributes:
         features: (D,) float32, as the backbone made them.
         look: (4,) uint64, as `look_of` made it.
+        width: Of the picture, in pixels, upright.
+        height: Likewise.
     """
 
     features: NDArray[np.float32]
     look: NDArray[np.uint64]
+    width: int
+    height: int
+
+    def within(self, sides: SideLimits) -> Self:
+        """Returns itself when the picture keeps to the limits, which differ between training and evaluation.
+
+        Raises:
+            PictureSizeError: It does not.
+        """
+        if sides.least <= min(self.width, self.height) and max(self.width, self.height) <= sides.most:
+            return self
+        raise PictureSizeError(
+            f"The picture has {self.width} x {self.height} pixels; {sides.least} to {sides.most} a side are allowed."
+        )
 
 
 class FeatureCache:
     """Embeddings under `{folder}/{backbone digest}/{sha256[:2]}/{sha256}.npy`; safe to lose, safe to share.
 
-    A file is one record of an array: features and look.
+    A file is one record of an array: features, look and size.
     """
 
     def __init__(self, folder: Path, backbone: Backbone) -> None:
         self._folder = folder / backbone.digest
-        self._record = np.dtype([("features", "<f4", (backbone.width,)), ("look", "<u8", (WORDS,))])
+        fields = [("features", "<f4", (backbone.width,)), ("look", "<u8", (WORDS,)), ("size", "<u4", (2,))]
+        self._record = np.dtype(fields)
 
     def find(self, sha256: str) -> Embedding | None:
         """Returns what is kept of a picture, or None when that is nothing, damaged, or of another version."""
@@ -62,7 +71,8 @@ class FeatureCache:
             return None
         if stored.shape != () or stored.dtype != self._record:
             return None
-        return Embedding(stored["features"].astype(np.float32), stored["look"].astype(np.uint64))
+        features, look = stored["features"].astype(np.float32), stored["look"].astype(np.uint64)
+        return Embedding(features, look, *(int(side) for side in stored["size"]))
 
     def keep(self, sha256: str, embedding: Embedding) -> None:
         """Stores an embedding; a reader sees all of it or nothing."""
@@ -70,7 +80,8 @@ class FeatureCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
         with os.fdopen(handle, "wb") as file:
-            np.save(file, np.array((embedding.features, embedding.look), dtype=self._record))
+            size = (embedding.width, embedding.height)
+            np.save(file, np.array((embedding.features, embedding.look, size), dtype=self._record))
         Path(partial).replace(path)
 
     def _path(self, sha256: str) -> Path:
@@ -99,82 +110,64 @@ class EmbeddedSet:
 
 
 class Embedder:
-    """Fetches, verifies, decodes and embeds what the cache lacks."""
+    """Embeds what the cache lacks."""
 
-    def __init__(self, backbone: Backbone, cache: FeatureCache, fetcher: Fetcher) -> None:
+    def __init__(self, backbone: Backbone, cache: FeatureCache) -> None:
         self._backbone = backbone
         self._cache = cache
-        self._fetcher = fetcher
-        self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)  # bounds memory, not only work
 
     def embed(
-        self, examples: Sequence[Example], access: Access, on_progress: Callable[[int, int], None]
+        self,
+        examples: Sequence[Example],
+        pictures: PictureReader,
+        findings: Findings,
+        on_progress: Callable[[int, int], None],
     ) -> EmbeddedSet:
-        """Embeds a data set.
+        """Embeds a data set's pictures, but for those that cannot be used. Holds their features once.
 
         Args:
             examples: At least one.
-            access: How their URLs are read.
+            pictures: Reads them.
+            findings: Takes those that cannot be used.
             on_progress: Called with how many are done, of how many.
-
-        Raises:
-            JobError: datasetCorrupt or unknown, naming the picture that failed; the first one in the list's order.
         """
-        rows: list[tuple[str, Example, Embedding]] = []
-        with ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as pool:
-            tasks = [pool.submit(self._embed_one, example, access) for example in examples]
-            try:
-                for example, task in zip(examples, tasks, strict=True):
-                    sha256, embedding = task.result()
-                    rows.append((sha256, example, embedding))
-                    on_progress(len(rows), len(examples))
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-        rows.sort(key=lambda row: (row[0], row[1].label, row[1].url))
+        features = np.empty((len(examples), self._backbone.width), dtype=np.float32)
+        looks = np.empty((len(examples), WORDS), dtype=np.uint64)
+        rows: list[tuple[str, Example]] = []
+        work = partial(self._embed_one, pictures)
+        for example, (sha256, embedding) in walk(examples, work, findings, on_progress):
+            features[len(rows)], looks[len(rows)] = embedding.features, embedding.look
+            rows.append((sha256, example))
+        order = sorted(range(len(rows)), key=lambda row: (rows[row][0], rows[row][1].labels, rows[row][1].url))
+        _reorder(features, order)
         return EmbeddedSet(
-            features=np.stack([embedding.features for _, _, embedding in rows]),
-            labels=tuple((example.label,) for _, example, _ in rows),
-            names=tuple(example.name for _, example, _ in rows),
-            urls=tuple(shown(example.url) for _, example, _ in rows),
-            sha256=tuple(sha256 for sha256, _, _ in rows),
-            looks=np.stack([embedding.look for _, _, embedding in rows]),
+            features=features[: len(rows)],
+            labels=tuple(rows[row][1].labels for row in order),
+            names=tuple(rows[row][1].name for row in order),
+            urls=tuple(shown(rows[row][1].url) for row in order),
+            sha256=tuple(rows[row][0] for row in order),
+            looks=looks[order],
         )
 
-    def _embed_one(self, example: Example, access: Access) -> tuple[str, Embedding]:
+    def _embed_one(self, pictures: PictureReader, example: Example) -> tuple[str, Embedding]:
         if example.sha256 is not None:
             known = self._cache.find(example.sha256)
             if known is not None:
-                return example.sha256, known
-        content = self._read(example, access)
-        sha256 = hashlib.sha256(content).hexdigest()
-        if example.sha256 not in (None, sha256):
-            raise JobError(
-                CORRUPT,
-                f"The bytes of {example.title} changed: sha256 is {sha256}, recorded is {example.sha256}. "
-                "Take a new snapshot and train again.",
-            )
+                return example.sha256, known.within(pictures.sides)
+        sha256, content = pictures.fetch(example)
         known = self._cache.find(sha256)
         if known is None:
-            known = self._embed_bytes(example, content)
+            known = pictures.decode(content, self._embed_picture)
             self._cache.keep(sha256, known)
-        return sha256, known
+        return sha256, known.within(pictures.sides)
 
-    def _read(self, example: Example, access: Access) -> bytes:
-        # A recorded digest settles what the bytes must be; their ETag changes when the same bytes are uploaded again.
-        etag = None if example.sha256 is not None else example.etag
-        try:
-            return self._fetcher.read(example.url, limit=MAX_BYTES, access=access, etag=etag)
-        except (MissingError, ChangedError) as exc:
-            raise JobError(CORRUPT, f"{example.title}: {exc} Take a new snapshot and train again.") from exc
-        except (UnreachableError, ForbiddenError) as exc:
-            raise JobError("unknown", f"{example.title}: {exc}") from exc
-        except FetchError as exc:
-            raise JobError(CORRUPT, f"{example.title}: {exc}") from exc
+    def _embed_picture(self, picture: Picture) -> Embedding:
+        features, look = self._backbone.embed(picture.pixels), look_of(picture.pixels)
+        return Embedding(features, look, picture.width, picture.height)
 
-    def _embed_bytes(self, example: Example, content: bytes) -> Embedding:
-        try:
-            with self._decoding:
-                pixels = decode_picture(content, TRAINING).pixels
-                return Embedding(self._backbone.embed(pixels), look_of(pixels))
-        except PictureError as exc:
-            raise JobError(CORRUPT, f"{example.title}: {exc} Replace or remove it and train again.") from exc
+
+def _reorder(features: NDArray[np.float32], order: Sequence[int]) -> None:
+    """Puts row `order[i]` in place i, a few columns at a time so that there is no second copy."""
+    for first in range(0, features.shape[1], _COLUMNS):
+        block = slice(first, first + _COLUMNS)
+        features[: len(order), block] = features[order, block]

@@ -1,16 +1,23 @@
-"""Reads a data set for a job: its COCO files, then every picture they name, as features."""
+"""Reads a data set for a job: its COCO files, then every picture they name.
 
+Nothing stops at the first thing that is wrong. All files are read before the job fails for their findings; only when
+they have none are the pictures fetched, and all of them before the job fails for theirs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.access import Access, shown
-from engine.coco import CORRUPT, CocoFile, labelled_pictures, parse_coco
-from engine.errors import FetchError, ForbiddenError, JobError, UnreachableError
+from engine.coco import CocoReader, Example
+from engine.errors import FetchError
 from engine.features import EmbeddedSet, Embedder, FeatureCache
 from engine.fetch import Fetcher
+from engine.findings import OF_THE_STORE, Findings, Reason, quoted
 from engine.learn.backbone import Backbone
+from engine.limits import MAX_COCO_BYTES, Limits, Role, limits_of
 from engine.messages import DatasetSource, Progress, Report
-
-MAX_COCO_BYTES = 512 * 1024 * 1024
+from engine.walk import PictureReader, verdict, walk
 
 
 class DatasetReader:
@@ -25,34 +32,95 @@ class DatasetReader:
 
     def __init__(self, fetcher: Fetcher, backbone: Backbone, features: Path, report: Report) -> None:
         self._fetcher = fetcher
-        self._embedder = Embedder(backbone, FeatureCache(features, backbone), fetcher)
+        self._embedder = Embedder(backbone, FeatureCache(features, backbone))
         self._report = report
 
-    def read(self, source: DatasetSource, role: str) -> EmbeddedSet:
-        """Returns the data set's pictures with their labels.
+    def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
+        """Returns the data set's pictures with their labels and features.
 
         Args:
             source: Where it lies.
-            role: What progress calls it: training or test.
+            role: What it is for.
 
         Raises:
-            JobError: datasetCorrupt, or unknown when something cannot be reached; names it.
+            JobError: datasetCorrupt, or unknown when the store is to blame; names all that is wrong.
         """
-        self._report(Progress(f"read_{role}_annotations", 0.0))
-        access = Access.of(source.annotation_file_uris, source.sas)
-        files = [(shown(uri), self._coco_file(uri, access)) for uri in source.annotation_file_uris]
-        examples = labelled_pictures(files)
-        if not examples:
-            raise JobError(CORRUPT, f"Data set '{source.name}' has no annotated picture. Add some.")
-        stage = f"embed_{role}_pictures"
-        self._report(Progress(stage, 0.0))
-        return self._embedder.embed(examples, access, lambda done, total: self._report(Progress(stage, done / total)))
+        findings = Findings(source.name)
+        examples, pictures = self._examples(source, role, findings)
+        embedded = self._embedder.embed(examples, pictures, findings, self._progress(f"embed_{role}_pictures"))
+        findings.raise_any()
+        return embedded
 
-    def _coco_file(self, uri: str, access: Access) -> CocoFile:
+    def check(self, source: DatasetSource, role: Role) -> None:
+        """Reads, verifies and decodes every picture of a data set, and keeps nothing.
+
+        Args:
+            source: Where it lies.
+            role: What it is for.
+
+        Raises:
+            JobError: As for `read`.
+        """
+        findings = Findings(source.name)
+        examples, pictures = self._examples(source, role, findings)
+
+        def look_at(example: Example) -> None:
+            pictures.decode(pictures.fetch(example)[1], lambda _: None)
+
+        for _ in walk(examples, look_at, findings, self._progress(f"check_{role}_pictures")):
+            pass
+        findings.raise_any()
+
+    def _examples(
+        self, source: DatasetSource, role: Role, findings: Findings
+    ) -> tuple[Sequence[Example], PictureReader]:
+        """Reads the annotation files. Raises JobError when anything is wrong with them."""
+        limits = limits_of(source.kind, role)
+        access = Access.of(source.annotation_file_uris, source.sas)
+        coco = CocoReader(source.kind, limits.most_images, findings)
+        progress = self._progress(f"read_{role}_annotations")
+        examples: list[Example] = []
+        for done, uri in enumerate(source.annotation_file_uris, 1):
+            content = self._annotation_file(uri, access, findings)
+            if content is not None:
+                examples += coco.read(content, shown(uri))
+            progress(done, len(source.annotation_file_uris))
+        findings.raise_any()  # before they are counted, because those with a finding would be missed
+        _count(examples, f"data set {quoted(source.name)}", limits, findings)
+        findings.raise_any()
+        return examples, PictureReader(self._fetcher, access, limits.sides)
+
+    def _annotation_file(self, uri: str, access: Access, findings: Findings) -> bytes | None:
         try:
-            content = self._fetcher.read(uri, limit=MAX_COCO_BYTES, access=access)
-        except (UnreachableError, ForbiddenError) as exc:
-            raise JobError("unknown", f"Annotation file: {exc}") from exc
+            return self._fetcher.read(uri, limit=MAX_COCO_BYTES, access=access)
         except FetchError as exc:
-            raise JobError(CORRUPT, f"Annotation file: {exc}") from exc
-        return parse_coco(content, shown(uri))
+            reason, _ = verdict(exc)
+            told = reason in OF_THE_STORE or reason is Reason.ADDRESS_REFUSED
+            words = f"This annotation file cannot be read. {exc}"
+            findings.add(reason if told else Reason.FILE_UNREADABLE, shown(uri), words)
+            return None
+
+    def _progress(self, stage: str) -> Callable[[int, int], None]:
+        self._report(Progress(stage, 0.0))
+        return lambda done, total: self._report(Progress(stage, done / total))
+
+
+def _count(examples: Sequence[Example], dataset: str, limits: Limits, findings: Findings) -> None:
+    """Notes which labels are too many or have too few pictures."""
+    counts = Counter(label for example in examples for label in example.labels)
+    if not counts:
+        findings.add(Reason.EMPTY, dataset, "has no annotated picture. Add some.")
+    elif len(counts) < limits.least_labels:
+        words = (
+            f"has {len(counts)} label ({quoted(min(counts))}); training needs at least {limits.least_labels}. Add some."
+        )
+        findings.add(Reason.TOO_FEW, dataset, words)
+    elif len(counts) > limits.most_labels:
+        words = f"has {len(counts):,} labels; at most {limits.most_labels:,} are allowed. Leave some out."
+        findings.add(Reason.TOO_MANY, dataset, words)
+    for label, count in sorted(counts.items()):
+        if count < limits.least_images:
+            words = (
+                f"has {count} of {limits.least_images} pictures that a label needs at least. Add some or leave it out."
+            )
+            findings.add(Reason.TOO_FEW, f"{dataset}: label {quoted(label)}", words)

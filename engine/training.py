@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from engine.artifacts import Manifest, classifier_path, flush, write_manifest
-from engine.coco import CORRUPT
 from engine.detection import train_detector
 from engine.errors import JobError
 from engine.evaluation import judge, judged, keep_judgement
 from engine.features import EmbeddedSet
+from engine.findings import CORRUPT
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import FittedClassifier, fit_classifier
 from engine.learn.errors import NotEnoughPicturesError
@@ -30,7 +30,7 @@ def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report:
         case AnnotationKind.CLASSIFICATION | AnnotationKind.MULTILABEL:
             return _train_classifier(task, backbone, reader, report)
         case AnnotationKind.DETECTION:
-            return train_detector(task)
+            return train_detector(task, reader)
 
 
 def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
