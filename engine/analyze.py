@@ -1,7 +1,7 @@
 """`imageanalysis:analyze`: takes a picture in any of the contract's forms, answers a custom model's prediction (§4)."""
 
 import re
-from email.message import Message
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -19,6 +19,9 @@ _URL_SECONDS = 30.0
 _URL_ATTEMPTS = 2
 _FETCHES_AT_ONCE = 16
 _FORM_OVERHEAD = 65_536  # bytes that multipart's own headers may take
+_MAX_PARTS = 100
+_MAX_HEAD = 16_384  # bytes
+_BOUNDARY = re.compile(r""";\s{0,9}boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))\s*(?:;|$)""", re.IGNORECASE)
 
 
 class Analyzer:
@@ -77,20 +80,38 @@ def first_file(form: bytes, content_type: str) -> bytes:
     """Returns the first part of a multipart/form-data body that is a file, or the first part when none is named a file.
 
     Raises:
-        InvalidRequestError: No boundary, or no part.
+        InvalidRequestError: No boundary, no part, or more of either than a form needs.
     """
-    header = Message()
-    header["Content-Type"] = content_type
-    boundary = header.get_boundary()
-    if not boundary:
-        raise InvalidRequestError("The multipart/form-data body has no boundary in its Content-Type.")
-    pieces = (b"\r\n" + form).split(b"\r\n--" + boundary.encode("latin-1"))[1:-1]
-    parts = [piece.removeprefix(b"\r\n").partition(b"\r\n\r\n") for piece in pieces]
-    files = [content for head, _, content in parts if re.search(rb"filename\*?=", head, re.IGNORECASE)]
-    contents = files or [content for _, _, content in parts]
-    if not contents:
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise InvalidRequestError(
+            "The multipart/form-data body has no boundary of 1 to 70 letters in its Content-Type."
+        )
+    first: bytes | None = None
+    for number, (head, content) in enumerate(_parts(form, (boundary[1] or boundary[2]).encode("latin-1"))):
+        if number == _MAX_PARTS:
+            raise InvalidRequestError(f"The multipart/form-data body has more than {_MAX_PARTS} parts. Send one file.")
+        if re.search(rb"filename\*?=", head, re.IGNORECASE):
+            return content
+        first = content if first is None else first
+    if first is None:
         raise InvalidRequestError("The multipart/form-data body has no part. Send the picture as a file.")
-    return contents[0]
+    return first
+
+
+def _parts(form: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yields (head, content) of each part that is closed by a boundary."""
+    mark = b"\r\n--" + boundary
+    begin = -2 if form.startswith(mark[2:]) else form.find(mark)
+    if begin == -1:
+        return
+    start = begin + len(mark)
+    while (end := form.find(mark, start)) >= 0:
+        blank = form.find(b"\r\n\r\n", start, min(end, start + _MAX_HEAD))
+        if blank < 0:
+            raise InvalidRequestError(f"A part of the form has no end of its head within {_MAX_HEAD} bytes.")
+        yield form[start:blank], form[blank + 4 : end]
+        start = end + len(mark)
 
 
 def _model_name(query: dict[str, str]) -> str:

@@ -48,7 +48,7 @@ class GuardedTransport(httpx.BaseTransport):
             UnreachableError: Its host cannot be found or connected to.
         """
         place = self._hosts.place(request.url)
-        self._allowed.admit(place, shown(str(request.url)))
+        self._allowed.admit(place, request.extensions.get("shown"))
         access: Access = request.extensions.get("access", ANONYMOUS)
         headers = request.headers.copy()
         headers["Host"] = place.netloc.decode("ascii")
@@ -146,7 +146,9 @@ class Fetcher:
         try:
             with (
                 calling(shown(url), deadline),
-                self._client.stream("GET", url, headers=headers, extensions={"access": access}) as response,
+                self._client.stream(
+                    "GET", url, headers=headers, extensions={"access": access, "shown": shown(url)}
+                ) as response,
             ):
                 _check_answer(url, response, limit)
                 for chunk in response.iter_raw():
@@ -155,7 +157,7 @@ class Fetcher:
                         raise TooLargeError(f"{shown(url)} has more than {limit} bytes.")
                     if self._clock() > deadline:
                         raise httpx.ReadTimeout("the call's deadline has passed")
-        except httpx.InvalidURL as exc:
+        except (httpx.InvalidURL, UnicodeError) as exc:  # the latter for a host that cannot be one
             raise RefusedUrlError(f"{shown(url)} is not a URL.") from exc
         except httpx.TimeoutException as exc:
             if self._clock() > deadline:

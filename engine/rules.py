@@ -16,6 +16,7 @@ MAX_SKIP = 2_147_483_647
 MAX_TOP = 30
 DEFAULT_TOP = 10
 
+_NUMBER = re.compile(r"[0-9]{1,12}")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}")
 _ANNOTATION_KINDS = {
     "imageclassification": AnnotationKind.CLASSIFICATION,
@@ -55,13 +56,14 @@ def check_annotation_file_uris(uris: list[str]) -> tuple[str, ...]:
     for number, uri in enumerate(uris, 1):
         try:
             url = httpx.URL(uri)
-        except httpx.InvalidURL as exc:
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError) as exc:  # the latter for a host that cannot be one
             raise InvalidRequestError(f"annotationFileUris entry {number} is not a URI.", code=code) from exc
-        if url.scheme not in ("http", "https") or not url.host or url.userinfo or (url.port or 0) > LAST_PORT:
+        if url.scheme not in ("http", "https") or not host or url.userinfo or (url.port or 0) > LAST_PORT:
             raise InvalidRequestError(
                 f"annotationFileUris entry {number} is not an absolute http or https URI without user name.", code=code
             )
-        if "sig" in url.params:
+        if "sig" in (name.lower() for name in url.params):
             raise InvalidRequestError(
                 f"annotationFileUris entry {number} carries a signature. "
                 "Pass it as authentication {kind: sas, sasToken}; there it is kept encrypted.",
@@ -132,6 +134,6 @@ def _bounded(query: Mapping[str, str], name: str, default: int, least: int, most
     text = query.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or not text.isascii() or not least <= int(text[:12]) <= most:
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidRequestError(f"{name} is '{text[:40]}'; give a whole number from {least} to {most}.")
     return int(text)

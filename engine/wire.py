@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Tracer
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,10 +49,13 @@ async def read_body(request: Request, limit: int, what: str) -> bytes:
     if announced.isdecimal() and int(announced) > limit:
         raise refusal
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit:
-            raise refusal
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > limit:
+                raise refusal
+    except ClientDisconnect as exc:
+        raise InvalidRequestError(f"{what} ended before it was whole.") from exc  # nobody hears it; no fault of ours
     return bytes(content)
 
 
