@@ -44,7 +44,9 @@ def records[Record](array: memoryview, kind: type[Record]) -> Iterator[Record | 
             except _BROKEN:  # `},{` was inside a record or a text: go on to the next one
                 size = 2 * (stop - start)
                 continue
-            yield from (_decoded(one, raw) for raw in raws)
+            for raw in raws:
+                decoded = _decoded(one, raw)
+                yield decoded
         start, size = between.end() if between else end, PIECE
 
 
