@@ -26,6 +26,7 @@ def _serve(chosen: argparse.Namespace) -> int:
     # Predictions then see the very features that jobs saw, and calls at once do not fight over cores. NumPy reads this
     # when it is imported, so what needs it is imported after.
     os.environ.update(ONE_THREAD)
+    os.umask(0o077)  # what the engine and its jobs keep is for their own user only
     import uvicorn
 
     from engine.app import build_app
