@@ -1,6 +1,5 @@
 """The records of a COCO file as the contract writes them (§7, §7.1), and what may be wrong with one by itself."""
 
-import math
 import re
 from typing import Annotated
 
@@ -88,14 +87,17 @@ def checked_box(box: Box | None) -> Box | str:
     if box is None:
         return "has no bbox. Detection needs one: [left, top, width, height], each 0…1 of the picture's side."
     left, top, width, height = box
-    shown = f"bbox [{', '.join(f'{value:.6g}' for value in box)}]"
-    if not all(math.isfinite(value) for value in box):
-        return f"{shown} has a value that is not a number. Correct it."
+    right, bottom = left + width, top + height
     if max(box) > 1 + EPSILON:
-        return f"{shown} must be normalised 0…1; this looks like pixels. Divide by the image's width and height."
-    if min(left, top) < -EPSILON or left + width > 1 + EPSILON or top + height > 1 + EPSILON:
-        return f"{shown} reaches beyond the picture. Correct it."
-    right, bottom, left, top = min(left + width, 1.0), min(top + height, 1.0), max(left, 0.0), max(top, 0.0)
-    if right <= left or bottom <= top:
-        return f"{shown} covers nothing; width and height must be above 0. Correct or remove it."
-    return left, top, right - left, bottom - top
+        return f"{_shown(box)} must be normalised 0…1; this looks like pixels. Divide by the image's width and height."
+    if min(left, top) < -EPSILON or max(right, bottom) > 1 + EPSILON:
+        return f"{_shown(box)} reaches beyond the picture. Correct it."
+    left, top = max(left, 0.0), max(top, 0.0)
+    width, height = min(right, 1.0) - left, min(bottom, 1.0) - top
+    if width <= 0 or height <= 0:
+        return f"{_shown(box)} covers nothing; width and height must be above 0. Correct or remove it."
+    return left, top, width, height
+
+
+def _shown(box: Box) -> str:
+    return f"bbox [{', '.join(f'{value:.6g}' for value in box)}]"
