@@ -11,10 +11,11 @@ from curate.telling import Told, as_values, counted, say, say_findings, say_obje
 from curate.tree import Tree, scan, size_of
 from shared import limits
 from shared.formats import Labelling, Parsed
-from shared.formats.classlist import is_class_list, parse_class_list
+from shared.formats.classlist import parse_class_list
 from shared.formats.coco import parse_coco
 from shared.formats.voc import parse_voc
 from shared.formats.yolo import name_classes, parse_yolo
+from shared.layout import is_class_list
 from shared.matching import match_pictures
 from shared.pictures import FORMATS
 

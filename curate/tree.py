@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from PIL import ExifTags, Image
 
-from shared.formats.classlist import is_class_list
+from shared.layout import is_class_list
 from shared.pictures import FORMATS
 
 PICTURE_TYPES: Final = {

@@ -10,7 +10,7 @@ from curate.plan import Plan, Upload, md5_of, read_local
 from curate.telling import counted
 from shared.ahead import map_ahead
 from shared.errors import BlobChangedError
-from shared.layout import is_import
+from shared.layout import PicturePath, parse_picture_path
 from shared.matching import match_pictures
 from shared.storage import BlobContainer, BlobProperties
 
@@ -54,7 +54,7 @@ def check(plan: Plan, training: BlobContainer, *, replace: bool) -> Check:
             f"{'is' if len(clashes) == 1 else 'are'} there already, such as '{clashes[0]}'. "
             "Import into another dataset, or give --replace to overwrite them"
         )
-    _check_names(plan, {path for path in found if not is_import(path)})
+    _check_names(plan, {path for path in found if isinstance(parse_picture_path(path), PicturePath)})
     there = frozenset(upload.path for upload, is_same in zip(planned, same, strict=True) if is_same)
     return Check(there, clashes)
 

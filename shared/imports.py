@@ -16,16 +16,17 @@ from shared import layout, limits, telemetry
 from shared.blocks import LeafSizes
 from shared.coco import Seen
 from shared.cocofile import SIZES, CocoFile
-from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError
+from shared.errors import BlobArchivedError, BlobNotFoundError, BlobTooLargeError
 from shared.formats import Labelling, Parsed
-from shared.formats.classlist import is_class_list, parse_class_list
+from shared.formats.classlist import parse_class_list
 from shared.formats.coco import parse_coco
+from shared.layout import is_class_list
 from shared.look import claim_of
 from shared.matching import match_pictures
 from shared.registry import Registry
 from shared.rounds import for_each
 from shared.storage import BlobContainer, Lease
-from shared.storage.documents import read_document, write_document
+from shared.storage.documents import change_document, read_document
 
 LOCK: Final = "imports.lock"
 LEASE: Final = timedelta(seconds=60)
@@ -90,9 +91,9 @@ class Imports:
 
     def notice(self, path: str) -> None:
         """Note that a file in ``annotations/`` was written or deleted, and apply it."""
-        dataset = path.partition("/")[0]
-        if not layout.is_dataset_name(dataset) or not layout.is_import(path):
+        if not layout.is_import(path):
             return
+        dataset = path.partition("/")[0]
         now = self._training.properties(path)
         self._mark(dataset, {path: now.etag if now else None})
         self.run()
@@ -111,7 +112,7 @@ class Imports:
     def of(self, dataset: str) -> dict[str, ImportedFile]:
         """Return path → what became of the file."""
         found = read_document(self._blobs, _path(dataset), ImportedFiles)
-        return found[0].files if found else {}
+        return _files_in(found[0] if found else None)
 
     def run(self) -> None:
         """Apply what is pending, for every dataset, unless somebody else is at it.
@@ -249,9 +250,9 @@ class Imports:
         self, dataset: str, wanted: Mapping[str, ImportedFile | None], *, over: ImportedFile | None = None
     ) -> None:
         """Write down what became of files (None: forget it), unless a file is no longer what it was (`over`)."""
-        while True:
-            found = read_document(self._blobs, _path(dataset), ImportedFiles)
-            files = dict(found[0].files) if found else {}
+
+        def put(found: ImportedFiles | None) -> ImportedFiles:
+            files = _files_in(found)
             for path, file in wanted.items():
                 if over is not None and files.get(path) != over:
                     continue  # it was replaced or deleted meanwhile, and is pending again
@@ -259,13 +260,14 @@ class Imports:
                     files.pop(path, None)
                 else:
                     files[path] = file
-            try:
-                write_document(
-                    self._blobs, _path(dataset), ImportedFiles(files=files), over=found[1] if found else None
-                )
-            except BlobChangedError:
-                continue
-            return
+            return ImportedFiles(files=files)
+
+        change_document(self._blobs, _path(dataset), ImportedFiles, put)
+
+
+def _files_in(found: ImportedFiles | None) -> dict[str, ImportedFile]:
+    """Return path → what became of the file; once, each file of the folder was noted, be it an import or not."""
+    return {path: file for path, file in found.files.items() if layout.is_import(path)} if found else {}
 
 
 def _parse(path: str, data: bytes) -> Parsed:

@@ -10,6 +10,7 @@ VERSION_NAME: Final = re.compile(
     r"(?P<dataset>[a-z0-9][a-z0-9-]{0,62})\.(?P<digest>[0-9a-f]{12})\.(?P<attempt>[1-9][0-9]*)"
 )
 SIDE_CAR_SUFFIXES: Final = (".xml", ".txt", ".json")
+CLASS_LISTS: Final = ("classes.txt", "obj.names", "data.yaml", "data.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ def parse_picture_path(path: str) -> PicturePath | MisplacedPath:
 
     The host's ``{dataset}`` pattern is greedy, so the path is parsed here and not by the binding.
     """
-    dataset, _, rest = path.partition("/")
+    dataset, slash, rest = path.partition("/")
+    if not slash:
+        return MisplacedPath(
+            path, "lies in no folder. Pictures belong under '{dataset}/images/', where {dataset} is a name you choose."
+        )
     if not is_dataset_name(dataset):
         return MisplacedPath(
             path,
@@ -53,6 +58,12 @@ def parse_picture_path(path: str) -> PicturePath | MisplacedPath:
             "and begin with a letter or a digit.",
         )
     images, _, name = rest.partition("/")
+    if images.lower() == "annotations":
+        return MisplacedPath(
+            path,
+            f"only COCO files (.json) and lists of classes are read in '{dataset}/annotations/'. "
+            "Put side-cars beside their pictures.",
+        )
     if images != "images" or not name:
         return MisplacedPath(path, f"pictures of dataset '{dataset}' belong under '{dataset}/images/'")
     folder, slash, _ = name.partition("/")
@@ -98,13 +109,23 @@ def engine_dataset(dataset: str, digest: str, side: str) -> str:
 def is_no_upload(path: str) -> bool:
     """Tell whether a path of a dataset is ours, or a file that people put beside the pictures (design §2)."""
     dataset, _, rest = path.partition("/")
-    return is_dataset_name(dataset) and (rest == "dataset.json" or rest.startswith(("coco/", "annotations/")))
+    is_ours = rest == "dataset.json" or rest.startswith("coco/")
+    return (is_dataset_name(dataset) and is_ours) or is_import(path)
+
+
+def is_class_list(path: str) -> bool:
+    """Tell from its name whether a file lists the names of classes."""
+    return path.rpartition("/")[2].lower() in CLASS_LISTS
 
 
 def is_import(path: str) -> bool:
-    """Tell whether a path is in the ``annotations/`` folder of a dataset, where files to import lie."""
+    """Tell whether a path is a file to import: COCO or a list of classes, in the ``annotations/`` folder of a dataset.
+
+    Other files lie there too: Pascal VOC's own folder for side-cars has that name.
+    """
     dataset, _, rest = path.partition("/")
-    return is_dataset_name(dataset) and rest.startswith("annotations/")
+    is_read = path.lower().endswith(".json") or is_class_list(path)
+    return is_dataset_name(dataset) and rest.startswith("annotations/") and is_read
 
 
 def path_of_subject(subject: str, container: str) -> str | None:

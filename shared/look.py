@@ -8,10 +8,10 @@ from shared import limits
 from shared.coco import Claim, Seen
 from shared.errors import BlobArchivedError, BlobNotFoundError, BlobTooLargeError
 from shared.formats import Finding, Labelling, Parsed, label_problem
-from shared.formats.classlist import is_class_list, parse_class_list
+from shared.formats.classlist import parse_class_list
 from shared.formats.voc import parse_voc
 from shared.formats.yolo import parse_yolo
-from shared.layout import SIDE_CAR_SUFFIXES, PicturePath, normalise_label, parse_picture_path
+from shared.layout import SIDE_CAR_SUFFIXES, PicturePath, is_class_list, normalise_label, parse_picture_path
 from shared.pictures import Facts, inspect
 from shared.storage import Blob, BlobContainer
 

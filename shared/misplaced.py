@@ -5,12 +5,11 @@ from typing import Final
 
 import msgspec
 
-from shared.errors import BlobChangedError
 from shared.storage import BlobContainer
-from shared.storage.documents import read_document, write_document
+from shared.storage.documents import change_document, read_document
 
 PATH: Final = "misplaced.json"
-MOST: Final = 1000  # the first by path; more would make every fold pay for them
+MOST: Final = 200  # the first by path; more would make every fold pay for them
 
 
 class Misplaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +31,16 @@ class MisplacedBlobs:
         return found[0].problems if found else {}
 
     def update(self, seen: Mapping[str, tuple[str, str] | None]) -> None:
-        """Record blobs with their reasons, and forget those (None) that are gone."""
-        while True:
-            found = read_document(self._container, PATH, Misplaced)
-            before = found[0].problems if found else {}
+        """Record blobs with their reasons, and forget those (None) that are gone.
+
+        Raises:
+            BlobChangedError: The list could not be written, again and again.
+        """
+
+        def merge(found: Misplaced | None) -> Misplaced | None:
+            before = found.problems if found else {}
             merged = {path: reason for path, reason in {**before, **seen}.items() if reason is not None}
             after = dict(sorted(merged.items())[:MOST])
-            if after == before:
-                return
-            try:
-                write_document(self._container, PATH, Misplaced(problems=after), over=found[1] if found else None)
-            except BlobChangedError:
-                continue
-            return
+            return None if after == before else Misplaced(problems=after)
+
+        change_document(self._container, PATH, Misplaced, merge)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import batched
+from itertools import batched, count
 from typing import Final, Literal
 
 import msgspec
@@ -25,7 +25,7 @@ from shared.misplaced import MOST, MisplacedBlobs
 from shared.registry import Registry
 from shared.rounds import for_each
 from shared.storage import BlobContainer, Lease, Page
-from shared.storage.documents import read_document, try_write_document
+from shared.storage.documents import MOST_TRIES, read_document, try_write_document
 
 LOCK: Final = "reconcile.lock"
 LEASE: Final = timedelta(seconds=60)
@@ -203,17 +203,23 @@ class _Known:
     _last_misplaced: str = END  # beyond it misplaced blobs are not remembered, because the list is full
 
     def between(self, after: str, end: str) -> dict[str, str]:
-        """Return path → ETag of all known paths in (after, end]."""
+        """Return path → ETag of all known paths in (after, end].
+
+        Raises:
+            BlobChangedError: The file changed each time it was read; the next timer tries again.
+        """
         told = self.misplaced.all()
         self._last_misplaced = max(told) if len(told) >= MOST else END
         misplaced = {path: etag for path, (etag, _) in told.items() if path.startswith(f"{self.folder}/")}
-        while True:
+        for tries in count(1):
             try:
                 known = self._in_file(after, end)
+                break
             except BlobChangedError:  # folded by somebody: read it as it is now
                 self.forget()
-            else:
-                return known | {path: etag for path, etag in misplaced.items() if after < path <= end}
+                if tries == MOST_TRIES:
+                    raise
+        return known | {path: etag for path, etag in misplaced.items() if after < path <= end}
 
     def is_beyond(self, path: str) -> bool:
         """Tell whether a path is a misplaced blob's that is not remembered, to judge by the last call of `between`."""

@@ -12,8 +12,6 @@ from shared.formats.findings import Findings
 from shared.formats.lines import not_utf8
 from shared.layout import normalise_label
 
-_TEXTS: Final = ("classes.txt", "obj.names")
-_YAMLS: Final = ("data.yaml", "data.yml")
 _MOST_FINDINGS: Final = 100
 _DEEPEST: Final = 16
 _MOST_EVENTS: Final = 100_000
@@ -44,11 +42,6 @@ class _RefusedError(Exception):
     def __init__(self, reason: str, line: int = 0) -> None:
         super().__init__(reason)
         self.finding = Finding(line=line, reason=reason)
-
-
-def is_class_list(path: str) -> bool:
-    """Tell from its name whether a file lists the names of classes."""
-    return path.rpartition("/")[2].lower() in (*_TEXTS, *_YAMLS)
 
 
 def parse_class_list(data: bytes, file_name: str) -> Parsed:

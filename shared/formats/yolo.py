@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from shared.formats import EPSILON, MOST_REGIONS, Box, Finding, Labelling, Parsed, Region, finite, quoted
-from shared.formats.classlist import is_class_list, parse_class_list, write_class_list, write_data_yaml
+from shared.formats.classlist import parse_class_list, write_class_list, write_data_yaml
 from shared.formats.findings import Findings
 from shared.formats.lines import Lines, not_utf8
 
 __all__ = [
-    "is_class_list",
     "name_classes",
     "parse_class_list",
     "parse_yolo",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import BrokenFileError
+from shared.misplaced import MOST
 from tests.pictures import draw
 from tests.world import Killed, Pace, Watch, World
 
@@ -71,6 +72,33 @@ def test_a_file_is_applied_when_it_comes_and_forgotten_when_it_goes(world: World
     assert said(world) == {"parts/images/1.jpg": [], "parts/images/2.jpg": []}
     assert world.status()["imports"] == []
     assert world.live()["claims"] == []
+
+
+def test_side_cars_in_annotations_are_told_in_a_list_of_bounded_size(world: World) -> None:
+    drop(world, "1.jpg")
+    written: list[str] = []
+    world.before_writes(written.append)
+    for number in range(MOST + 20):
+        world.drop(f"parts/annotations/{number:03}.xml", b"<annotation/>")
+    assert "parts/imports.json" not in written
+    assert written.count("misplaced.json") == MOST
+    assert world.status()["imports"] == []
+    told = world.services.status.report(now=world.now)["problems"]
+    assert (len(told), told[0]["path"]) == (MOST, "parts/annotations/000.xml")
+    assert "Put side-cars beside their pictures" in told[0]["reason"]
+    world.reconcile()  # it makes its lock
+    before = world.state()
+    assert world.reconcile()["parts"].drift == 0
+    assert world.state() == before
+
+
+def test_what_an_earlier_version_noted_of_side_cars_is_forgotten(world: World) -> None:
+    world.training.write("parts/annotations/1.xml", b"<annotation/>")
+    noted = {"files": {"parts/annotations/1.xml": {"etag": "0x1", "state": "applied"}}, "schema": 1}
+    world.registry_blobs.write("parts/imports.json", json.dumps(noted).encode())
+    assert world.status()["imports"] == []
+    world.drop(IMPORT, coco({"1.jpg": "nut"}))
+    assert b"1.xml" not in world.registry_blobs.read("parts/imports.json").data
 
 
 def test_a_replaced_file_takes_back_what_only_the_old_one_said(world: World) -> None:

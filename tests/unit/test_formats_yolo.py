@@ -2,7 +2,6 @@ import pytest
 
 from shared.formats import MOST_LABELS, MOST_REGIONS, Labelling, Region
 from shared.formats.yolo import (
-    is_class_list,
     name_classes,
     parse_class_list,
     parse_yolo,
@@ -10,6 +9,7 @@ from shared.formats.yolo import (
     write_data_yaml,
     write_yolo,
 )
+from shared.layout import is_class_list
 
 LINE = "3 0.5 0.5 0.5 0.25"
 BOX = (0.25, 0.375, 0.5, 0.25)

@@ -59,3 +59,24 @@ def test_the_subject_of_an_event_gives_the_path() -> None:
     assert layout.path_of_subject(subject, "training") == "parts/images/blobs/1.jpg"
     assert layout.path_of_subject(subject, "other") is None
     assert layout.path_of_subject(subject.replace("/images/", "/coco/"), "training") is None
+
+
+@pytest.mark.parametrize("name", ["a.json", "deep/er/A.JSON", "classes.txt", "data.yaml", "obj.names"])
+def test_coco_files_and_class_lists_in_annotations_are_imports(name: str) -> None:
+    assert layout.is_import(f"parts/annotations/{name}")
+    assert layout.is_no_upload(f"parts/annotations/{name}")
+
+
+@pytest.mark.parametrize("path", ["annotations/a.xml", "annotations/a.txt", "Annotations/a.xml", "annotations/a.jpg"])
+def test_other_files_in_annotations_are_told_to_lie_beside_their_pictures(path: str) -> None:
+    where = parse_picture_path(f"parts/{path}")
+    assert isinstance(where, MisplacedPath)
+    assert "Put side-cars beside their pictures" in where.reason
+    assert not layout.is_import(f"parts/{path}")
+    assert not layout.is_no_upload(f"parts/{path}")
+
+
+def test_a_path_in_no_folder_is_told_where_pictures_belong() -> None:
+    where = parse_picture_path("1.jpg")
+    assert isinstance(where, MisplacedPath)
+    assert where.reason.startswith("lies in no folder. Pictures belong under")
