@@ -422,12 +422,13 @@ def test_a_finished_training_cannot_be_cancelled(engine: Engine, model: dict[str
     check_error(engine.call("POST", "models/unknown:cancel"), 404, "ModelNotFound")
 
 
-def test_a_failed_model_has_an_error_of_code_and_message(engine: Engine, store: PictureStore) -> None:
+def test_a_failed_model_has_an_error_of_code_message_and_details(engine: Engine, store: PictureStore) -> None:
     engine.register("broken", store.put("broken/coco.json", b'{"images": [], "annotations": []}'))
     engine.train("broken", "broken")
     model = engine.wait("models/broken")
     assert model["status"] == "failed"
-    assert set(model["error"]) == {"code", "message"}
+    assert set(model["error"]) == {"code", "message", "details"}
+    assert [set(finding) for finding in model["error"]["details"]] == [{"code", "message", "target"}]
     assert model["error"]["code"] == "datasetCorrupt"
     assert "broken/coco.json" in model["error"]["message"]
     assert not {"modelPerformance", "trainingCostInMinutes"} & set(model)
