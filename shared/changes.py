@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -49,12 +49,12 @@ class ChangeBatch:
 
     def __init__(self, messages: Sequence[QueueMessage]) -> None:
         self.groups: dict[str | None, list[ChangeRecord]] = defaultdict(list)
-        self._messages: dict[str | None, list[QueueMessage]] = defaultdict(list)
+        self._messages: dict[str | None, list[tuple[str, QueueMessage]]] = defaultdict(list)  # each with its path
         for message in messages:
             record = decode_change(message.body)
             where = layout.parse_picture_path(record.path) if record else None
             dataset = where.dataset if isinstance(where, PicturePath) else None
-            self._messages[dataset].append(message)
+            self._messages[dataset].append((record.path if record else "", message))
             if record is None:
                 _log.error("dropped message %s of the queue, which is none of ours: %.200s", message.id, message.body)
             else:
@@ -63,8 +63,9 @@ class ChangeBatch:
     @property
     def finished(self) -> list[QueueMessage]:
         """The messages that may be deleted."""
-        return [message for group in self._messages.values() for message in group]
+        return [message for group in self._messages.values() for _, message in group]
 
-    def keep(self, dataset: str | None) -> None:
-        """Let the messages of a dataset come back."""
-        self._messages.pop(dataset, None)
+    def keep(self, dataset: str | None, paths: Collection[str] | None = None) -> None:
+        """Let the messages of a dataset come back: all of them, or those about some paths."""
+        rest = [entry for entry in self._messages.pop(dataset, ()) if paths is not None and entry[0] not in paths]
+        self._messages[dataset] = rest

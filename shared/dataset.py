@@ -14,7 +14,7 @@ from shared.blocks import LeafSizes
 from shared.changes import ChangeBatch, ChangeRecord, encode_change
 from shared.coco import Seen
 from shared.cocofile import SIZES, CocoFile
-from shared.errors import DarkroomError
+from shared.errors import BlobChangedError, BlobRefusedError, DarkroomError
 from shared.layout import MisplacedPath, PicturePath
 from shared.misplaced import MisplacedBlobs
 from shared.pictures import Facts
@@ -83,8 +83,11 @@ class Datasets:
             raise failures[0]
         return folded
 
-    def fold_paths(self, paths: Sequence[str]) -> None:
+    def fold_paths(self, paths: Sequence[str]) -> Mapping[str, DarkroomError]:
         """Look at some paths and fold them, taking turns with whoever folds the queue.
+
+        Returns:
+            Path → error of those that storage refuses; the others were folded.
 
         Raises:
             DarkroomError: A dataset could not be folded.
@@ -93,20 +96,22 @@ class Datasets:
         while (lease := self._locks.lease(LOCK, LEASE)) is None:
             if self._clock() >= give_up_at:  # somebody folds without a pause: let them take these too
                 self._hint(paths)
-                return
+                return {}
             self._wait(TURN)
+        refused: dict[str, DarkroomError] = {}
         try:
             groups: dict[str | None, list[ChangeRecord]] = defaultdict(list)
             for path in paths:
                 where = layout.parse_picture_path(path)
                 groups[where.dataset if isinstance(where, PicturePath) else None].append(ChangeRecord(path=path))
             for dataset, records in groups.items():
-                self._commit(dataset, records, lease)
+                refused |= self._commit(dataset, records, lease)
             if not lease.renew():
                 self._hint(paths)
         finally:
             lease.release()
         self._drain(LONGEST_BESIDE)
+        return refused
 
     def _drain(self, longest: timedelta = LONGEST) -> tuple[int, list[DarkroomError]]:
         """Fold what is in the queue; return how many messages were, and what failed.
@@ -143,11 +148,14 @@ class Datasets:
         failures: list[DarkroomError] = []
         for dataset, records in batch.groups.items():
             try:
-                self._commit(dataset, records, lease)
+                refused = self._commit(dataset, records, lease)
             except DarkroomError as error:
                 _log.exception("changes of dataset '%s' stay in the queue", dataset)
                 failures.append(error)
                 batch.keep(dataset)
+            else:
+                failures += refused.values()
+                batch.keep(dataset, refused.keys())
         return failures
 
     def _hint(self, paths: Iterable[str]) -> None:
@@ -162,33 +170,53 @@ class Datasets:
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
             list(pool.map(self._changes.delete, messages))
 
-    def _commit(self, dataset: str | None, records: Sequence[ChangeRecord], lease: Lease) -> None:
+    def _commit(
+        self, dataset: str | None, records: Sequence[ChangeRecord], lease: Lease
+    ) -> Mapping[str, DarkroomError]:
+        """Fold some paths of a dataset; return those that storage refuses, each with its error."""
         if dataset is None:
-            self._misplaced.update({record.path: self._misplaced_now(record.path) for record in records})
-            return
+            misplaced, refused = self._look_up(records, lease, lambda path, _: self._misplaced_now(path))
+            self._misplaced.update(misplaced)
+            return refused
         traces = tuple(dict.fromkeys(record.traceparent for record in records if record.traceparent))
         attributes: dict[str, telemetry.Attribute] = {telemetry.DATASET: dataset, telemetry.CHANGES: len(records)}
         with telemetry.span("fold", parent=traces[0] if traces else None, links=traces[1:], attributes=attributes):
-            seen = self._look_up(records, lease)
+            seen, refused = self._look_up(records, lease, self._current)
             if any(found is not None for found in seen.values()):
                 self._registry.ensure(dataset)
             file = CocoFile(self._training, dataset, sizes=self._sizes)
             file.fold(seen, traceparent=telemetry.current_traceparent())
+        return refused
 
-    def _look_up(self, records: Iterable[ChangeRecord], lease: Lease) -> Mapping[str, Seen | None]:
-        """Find out what lies at each path now; a record's facts are used only while the ETag is theirs."""
+    def _look_up[T](
+        self, records: Iterable[ChangeRecord], lease: Lease, look_at: Callable[[str, Sequence[Facts]], T]
+    ) -> tuple[dict[str, T], dict[str, DarkroomError]]:
+        """Find out what lies at each path now, and which of them storage refuses: that is no other path's fault."""
         hints: dict[str, list[Facts]] = defaultdict(list)
         for record in records:
             hints[record.path].extend([record.facts] if record.facts else [])
-        seen: dict[str, Seen | None] = {}
+
+        def tried(path: str) -> T | BlobRefusedError | BlobChangedError:
+            try:
+                return look_at(path, hints[path])
+            except (BlobRefusedError, BlobChangedError) as error:
+                _log.error("'%s' is left as it was: %s", path, error)
+                return error
+
+        seen: dict[str, T] = {}
+        refused: dict[str, DarkroomError] = {}
         with ThreadPoolExecutor(CALLS_AT_ONCE) as readers:
             for some in batched(hints, RENEW_AFTER, strict=False):
-                found = readers.map(self._current, some, [hints[path] for path in some])
-                seen.update(zip(some, found, strict=True))
+                for path, found in zip(some, readers.map(tried, some), strict=True):
+                    if isinstance(found, BlobRefusedError | BlobChangedError):
+                        refused[path] = found
+                    else:
+                        seen[path] = found
                 lease.renew()
-        return seen
+        return seen, refused
 
     def _current(self, path: str, hints: Sequence[Facts]) -> Seen | None:
+        """Return what lies at a path now; a record's facts are used only while the ETag is theirs."""
         if not hints:
             return look.look(self._training, path)
         now = self._training.properties(path)

@@ -9,7 +9,8 @@
     │   ├── BlobNotFoundError
     │   ├── BlobChangedError       If-Match or If-None-Match did not hold: somebody else was first
     │   ├── BlobTooLargeError
-    │   └── BlobArchivedError     it is in the archive tier, or on its way out of it
+    │   ├── BlobRefusedError       storage refuses this one blob, and will again
+    │   └── BlobArchivedError      it is in the archive tier, or on its way out of it
     ├── BrokenFileError            a file of ours in storage cannot be read
     ├── VisionError                the engine
     │   ├── VisionUnavailableError it did not answer, or answered 429 or 5xx
@@ -87,6 +88,10 @@ class BlobTooLargeError(StorageError):
         super().__init__(message)
         self.etag = etag
         self.size = size
+
+
+class BlobRefusedError(StorageError):
+    """Storage answered that it does not give this blob out, as one that is encrypted with somebody else's key."""
 
 
 class BlobArchivedError(StorageError):

@@ -19,7 +19,7 @@ from shared import layout
 from shared.coco import Records
 from shared.cocofile import CocoFile
 from shared.dataset import Datasets
-from shared.errors import BlobChangedError
+from shared.errors import BlobChangedError, DarkroomError
 from shared.imports import Imports
 from shared.misplaced import MOST, MisplacedBlobs
 from shared.registry import Registry
@@ -133,6 +133,7 @@ class Reconciliation:
         kept, etag = found or (None, None)
         state = kept if kept and not kept.done else Pass(started_at=now)
         known = _Known(self._training, folder, self._misplaced)
+        failures: list[DarkroomError] = []  # of blobs that storage refuses; the pass goes by them
         for page in self._training.pages(f"{folder}/", token=state.token, size=self._page):
             last = page.blobs[-1].path if page.blobs else state.after  # a page may hold nothing, and have a next
             end = last if page.token else END
@@ -140,9 +141,10 @@ class Reconciliation:
             to_fold = sorted(path for path in drift if path > state.folded)
             left = len(to_fold)
             for paths in batched(to_fold, FOLDED_AT_ONCE, strict=False):
-                self._datasets.fold_paths(paths)
+                refused = self._datasets.fold_paths(paths)
+                failures += refused.values()
                 known.forget()
-                state = _counted(state, [drift[path] for path in paths], paths[-1])
+                state = _counted(state, [drift[path] for path in paths if path not in refused], paths[-1])
                 left -= len(paths)
                 if left and (not lease.renew() or self._clock() >= give_up_at):
                     break
@@ -163,6 +165,8 @@ class Reconciliation:
         worth_telling = state.drift or not state.done or (kept is not None and not kept.done)
         if worth_telling and layout.is_dataset_name(folder):
             try_write_document(self._blobs, _path(folder), state, over=etag)
+        if failures:
+            raise failures[0]
         return state
 
     def _drift(self, folder: str, page: Page, after: str, end: str, known: "_Known") -> dict[str, Drift]:

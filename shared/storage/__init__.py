@@ -77,6 +77,7 @@ class BlobContainer(Protocol):
             BlobNotFoundError: It does not exist.
             BlobTooLargeError: It is larger than `max_bytes`.
             BlobArchivedError: It is in the archive tier.
+            BlobRefusedError: Storage does not give it out for another reason of its own.
         """
 
     def read_range(self, path: str, start: int, size: int, *, if_match: str | None = None) -> Blob:
@@ -114,7 +115,11 @@ class BlobContainer(Protocol):
         """
 
     def properties(self, path: str) -> BlobProperties | None:
-        """Return what a HEAD tells, or None when the blob does not exist."""
+        """Return what a HEAD tells, or None when the blob does not exist.
+
+        Raises:
+            BlobRefusedError: Storage does not tell, for a reason of the blob's own.
+        """
 
     def write(
         self,

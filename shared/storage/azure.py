@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from shared.errors import BlobArchivedError, BlobChangedError, BlobNotFoundError, BlobTooLargeError, StorageError
+from shared.errors import (
+    BlobArchivedError,
+    BlobChangedError,
+    BlobNotFoundError,
+    BlobRefusedError,
+    BlobTooLargeError,
+    StorageError,
+)
 from shared.storage import JSON, Blob, BlobProperties, Page, QueueMessage
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 RETRIES: Final[dict[str, Any]] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 4}
 EMULATED_ACCOUNT: Final = "devstoreaccount1"  # Azurite's
 _ARCHIVED: Final = ("BlobArchived", "BlobBeingRehydrated")
+_REFUSED: Final = (400, 405, 409)  # to a read these speak of the blob, and not of a key, a load or a race
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,11 @@ def _identity(client_id: str | None) -> TokenCredential:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn the client library's errors into ours."""
+def _translated(what: str, *, reads: bool = False) -> Iterator[None]:
+    """Turn the client library's errors into ours; nothing that only reads a blob can come too late for it (409)."""
     from azure.core.exceptions import (
         AzureError,
+        HttpResponseError,
         ResourceExistsError,
         ResourceModifiedError,
         ResourceNotFoundError,
@@ -87,12 +96,24 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except ResourceNotFoundError as error:
         raise BlobNotFoundError(f"{what} does not exist") from error
-    except (ResourceExistsError, ResourceModifiedError) as error:
-        raise BlobChangedError(f"{what} was changed by somebody else in the meantime") from error
+    except HttpResponseError as error:
+        if reads and error.status_code in _REFUSED:
+            raise BlobRefusedError(
+                f"{what} is refused: {_first_line(error)}. See to the blob, or delete it."
+            ) from error
+        if isinstance(error, ResourceExistsError | ResourceModifiedError):
+            raise BlobChangedError(f"{what} was changed by somebody else in the meantime") from error
+        raise StorageError(_failed(what, error)) from error
     except AzureError as error:
-        raise StorageError(
-            f"storage failed on {what}: {str(error).splitlines()[0]}. Check the connection and try again."
-        ) from error
+        raise StorageError(_failed(what, error)) from error
+
+
+def _failed(what: str, error: Exception) -> str:
+    return f"storage failed on {what}: {_first_line(error)}. Check the connection and try again."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _properties(path: str, found: AzureBlobProperties) -> BlobProperties:
@@ -167,7 +188,7 @@ class AzureContainer:
         """Read a blob whole, in one version; of one that is too large no more than the first 32 MB are fetched."""
         from azure.core.exceptions import ResourceExistsError
 
-        with _translated(self._what(path)):
+        with _translated(self._what(path), reads=True):
             try:
                 download = self._download(path)
             except ResourceExistsError as error:
@@ -184,7 +205,7 @@ class AzureContainer:
     def properties(self, path: str) -> BlobProperties | None:
         """Return what a HEAD tells, or None."""
         try:
-            with _translated(self._what(path)):
+            with _translated(self._what(path), reads=True):
                 return _properties(path, self._blob(path).get_blob_properties())
         except BlobNotFoundError:
             return None

@@ -1,5 +1,6 @@
 """Pictures in, COCO file out: what design §3 promises of hops 2 to 4, over memory storage."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 
 from shared.changes import ChangeRecord, encode_change
 from shared.dataset import LOCK
-from shared.errors import BrokenFileError, StorageError
+from shared.errors import BlobRefusedError, BrokenFileError, StorageError
 from tests.pictures import draw
-from tests.world import World
+from tests.world import Pace, World
 
 
 @pytest.fixture
@@ -207,6 +208,42 @@ def test_a_blob_that_storage_refuses_holds_no_other_dataset_up(world: World) -> 
     with pytest.raises(StorageError, match="refused"):
         world.fold()
     assert len(world.queue.messages) == 1
+
+
+def refusing(world: World, refused: str) -> None:
+    def refuse(path: str) -> None:
+        if path == refused:
+            raise BlobRefusedError(f"'{path}' is refused: it is encrypted with another key")
+
+    world.training.before_read = refuse
+
+
+def test_a_blob_that_storage_refuses_keeps_none_of_its_batch_out_and_its_message_stays(world: World) -> None:
+    refusing(world, "parts/images/nut/2.jpg")
+    for seed in range(4):
+        world.training.write(f"parts/images/nut/{seed}.jpg", draw(seed))
+        world.queue.send(encode_change(ChangeRecord(path=f"parts/images/nut/{seed}.jpg")))
+    with pytest.raises(BlobRefusedError, match=r"nut/2\.jpg"):
+        world.fold()
+    assert world.paths() == [f"parts/images/nut/{seed}.jpg" for seed in (0, 1, 3)]
+    assert [json.loads(body)["path"] for body in world.queue.messages.values()] == ["parts/images/nut/2.jpg"]
+    world.training.before_read = lambda _: None
+    world.queue.reveal()
+    assert world.fold() == 1
+    assert len(world.paths()) == 4
+
+
+def test_a_comparison_goes_past_a_blob_that_storage_refuses_and_fails_at_its_end() -> None:
+    world = World(pace=Pace(page=2))
+    refusing(world, "parts/images/nut/2.jpg")
+    for seed in range(8):
+        world.training.write(f"parts/images/nut/{seed}.jpg", draw(seed))
+    for _ in range(2):
+        with pytest.raises(BlobRefusedError, match=r"nut/2\.jpg"):
+            world.reconcile()
+        assert len(world.paths()) == 7
+        assert world.status()["reconcile"]["done"]
+    assert world.queue.messages == {}
 
 
 def test_a_deletion_of_what_is_no_picture_is_none_of_ours(world: World) -> None:
