@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import batched, count
+from itertools import batched, count, islice
 from typing import Final, Literal
 
 import msgspec
@@ -105,7 +105,10 @@ class Reconciliation:
             DarkroomError: The first failure, after all datasets had their turn.
         """
         folders = sorted({*self._training.folders(), *self._registry.datasets()})
-        return self._each(folders, now, LONGEST)
+        try:
+            return self._each(folders, now, LONGEST)
+        finally:
+            self._compare_loose()
 
     def resume(self, *, now: datetime) -> dict[str, Pass]:
         """Go on with passes that did not come to their end; see `run`."""
@@ -126,6 +129,14 @@ class Reconciliation:
             return for_each(folders, lambda folder: self._compare(folder, lease, give_up_at, now))
         finally:
             lease.release()
+
+    def _compare_loose(self) -> None:
+        """Record what lies in no folder, which no event tells of; as much of it as is remembered."""
+        told = {path: etag for path, (etag, _) in self._misplaced.all().items() if "/" not in path}
+        listed = {blob.path: blob.etag for blob in islice(self._training.loose(), MOST)}
+        differing = {path for path, _ in told.items() ^ listed.items()}
+        if differing:
+            self._datasets.fold_paths(sorted(differing))
 
     def _compare(self, folder: str, lease: Lease, give_up_at: float, now: datetime) -> Pass:
         """Merge a folder's listing with its file, page by page."""

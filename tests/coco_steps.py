@@ -231,7 +231,7 @@ class Mortal:
                 raise Killed
             if name == "lease" and result is not None:
                 return Mortal(result, self._switch)
-            return self._each(result) if name in ("pages", "list", "folders") else result
+            return self._each(result) if name in ("pages", "list", "folders", "loose") else result
 
         return call
 

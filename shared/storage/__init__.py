@@ -158,6 +158,9 @@ class BlobContainer(Protocol):
     def folders(self) -> Iterator[str]:
         """List the first path segments that have something below them."""
 
+    def loose(self) -> Iterator[BlobProperties]:
+        """List the blobs that lie in no folder, in the order of their paths."""
+
     def lease(self, path: str, duration: timedelta) -> Lease | None:
         """Take a lease on a blob, made if need be; None when somebody else holds it."""
 

@@ -336,6 +336,14 @@ class AzureContainer:
                 if isinstance(found, BlobPrefix):
                     yield found.name.rstrip("/")
 
+    def loose(self) -> Iterator[BlobProperties]:
+        """List the blobs that lie in no folder."""
+        from azure.storage.blob import BlobPrefix
+
+        with _translated(f"container '{self.name}'"):
+            found = self._client.walk_blobs(include=["metadata"], delimiter="/")
+            yield from _listed(blob for blob in found if not isinstance(blob, BlobPrefix))
+
     def lease(self, path: str, duration: timedelta) -> AzureLease | None:
         """Take a lease; `duration` is between 15 s and 60 s, as the service asks."""
         try:

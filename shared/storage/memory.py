@@ -157,6 +157,10 @@ class MemoryContainer:
         """List the first path segments."""
         return iter(sorted({path.partition("/")[0] for path in self.blobs if "/" in path}))
 
+    def loose(self) -> Iterator[BlobProperties]:
+        """List the blobs that lie in no folder."""
+        return (blob for blob in self.list("") if "/" not in blob.path)
+
     def lease(self, path: str, duration: timedelta) -> MemoryLease | None:
         """Take a lease."""
         with self._lock:

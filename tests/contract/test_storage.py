@@ -100,6 +100,14 @@ def test_folders_are_the_first_segments(container: BlobContainer) -> None:
     assert list(container.folders()) == ["a", "b"]
 
 
+def test_blobs_in_no_folder_are_listed_by_themselves(container: BlobContainer) -> None:
+    for path in ("b/1", "z.jpg", "a/x/1", "Ä.jpg"):
+        container.write(path, b"1")
+    found = list(container.loose())
+    assert [blob.path for blob in found] == ["z.jpg", "Ä.jpg"]
+    assert found[0] == container.properties("z.jpg")
+
+
 def test_a_lease_has_one_holder_until_it_is_released(container: BlobContainer) -> None:
     lease = container.lease("lock", LEASE)
     assert lease is not None

@@ -141,6 +141,32 @@ def test_misplaced_blobs_beyond_those_that_are_told_are_not_looked_at_again(worl
     assert (len(told), told[-1]) == (MOST, f"parts/nut/{MOST:04}.jpg")
 
 
+def test_pictures_in_no_folder_are_told_and_forgotten_when_they_are_gone(world: World) -> None:
+    for name in ("1.jpg", "2.jpg"):
+        world.training.write(name, PICTURES[0])
+    world.reconcile()
+    told = world.services.status.report(now=world.now)["problems"]
+    assert [problem["path"] for problem in told] == ["1.jpg", "2.jpg"]
+    assert told[0]["reason"].startswith("lies in no folder. Pictures belong under")
+    before = world.state()
+    world.reconcile()
+    assert world.state() == before
+    world.training.delete("1.jpg")
+    world.reconcile()
+    told = world.services.status.report(now=world.now)["problems"]
+    assert [problem["path"] for problem in told] == ["2.jpg"]
+
+
+def test_of_many_pictures_in_no_folder_the_first_are_told_at_little_cost(world: World) -> None:
+    for number in range(MOST + 5):
+        world.training.write(f"{number:04}.jpg", b"")
+    world.reconcile()
+    before = world.state()
+    world.reconcile()
+    assert world.state() == before
+    assert len(world.services.status.report(now=world.now)["problems"]) == MOST
+
+
 def test_what_changes_behind_and_before_a_pass_under_way_is_found_by_it_or_the_next(world: World, watch: Watch) -> None:
     put(world)
     watch.step = 100
