@@ -91,6 +91,7 @@ class Registry:
 
     def __init__(self, container: BlobContainer) -> None:
         self._container = container
+        self._read: dict[str, tuple[str, Version]] = {}  # path → ETag and version, of those that were read
 
     def datasets(self) -> list[str]:
         """Return the names of all datasets, sorted."""
@@ -106,10 +107,23 @@ class Registry:
         return read_document(self._container, _version_path(dataset, name), Version)
 
     def versions(self, dataset: str) -> list[Version]:
-        """Return all versions of a dataset, oldest first."""
-        paths = [entry.path for entry in self._container.list(f"{dataset}/versions/")]
-        found = [read[0] for path in paths if (read := read_document(self._container, path, Version)) is not None]
+        """Return all versions of a dataset, oldest first.
+
+        Timers ask each minute, and most versions ended long ago: what the listing shows unchanged is not read again.
+        """
+        listed = [(entry.path, entry.etag) for entry in self._container.list(f"{dataset}/versions/")]
+        found = [version for path, etag in listed if (version := self._version(path, etag)) is not None]
         return sorted(found, key=lambda version: (version.created_at, version.name))
+
+    def _version(self, path: str, etag: str) -> Version | None:
+        known = self._read.get(path)
+        if known is not None and known[0] == etag:
+            return known[1]
+        found = read_document(self._container, path, Version)
+        if found is None:
+            return None
+        self._read[path] = found[1], found[0]
+        return found[0]
 
     def create(self, version: Version) -> bool:
         """Register a version; False when its name is taken."""

@@ -89,6 +89,38 @@ def test_a_training_is_registered_snapshotted_and_submitted(world: World) -> Non
     assert world.status()["training"]["version"] == version.name
 
 
+def test_a_timer_that_finds_nothing_new_reads_no_version_record_again(world: World) -> None:
+    for attempt in range(1, 31):
+        name = f"parts.{'0' * 12}.{attempt}"
+        ended = Version(
+            name=name,
+            dataset="parts",
+            digest="0" * 12,
+            attempt=attempt,
+            state="rejected",
+            created_at=world.now - timedelta(days=2),
+            updated_at=world.now - timedelta(days=1),
+            deadline=world.now,
+            labels=("bolt", "nut"),
+            train_pictures=9,
+            test_pictures=3,
+            changes=0,
+        )
+        assert world.registry.create(ended)
+    for _ in range(2):  # the first registers a version, which the second sees
+        world.start()
+    reads: list[str] = []
+    world.registry_blobs.before_read = reads.append
+    world.start()
+    assert [path for path in reads if "/versions/" in path] == []
+    assert len(reads) <= 5, "token, pins, champion, its next, survey"
+    world.engine.succeed(latest(world).name, 0.9)
+    world.poll()
+    reads.clear()
+    world.start()
+    assert [path for path in reads if "/versions/" in path] == [f"parts/versions/{latest(world).name}.json"]
+
+
 def test_starting_twice_trains_once(world: World) -> None:
     world.start()
     before = world.state()
