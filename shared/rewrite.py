@@ -4,7 +4,6 @@ Leaves are gone through once, from the first to the last. Those that are not tou
 are, only the sections whose content changed are staged. Leaves split and merge at size on the way.
 """
 
-import bisect
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -15,13 +14,13 @@ import msgspec
 from shared import blocks
 from shared.ahead import map_ahead
 from shared.blocks import JOINTS, SECTIONS, Block, Head, Leaf, LeafSizes, StagedBlock, new_head
-from shared.coco import Claim, Records, Seen, stem_of
+from shared.coco import Claim, Records, Seen
 from shared.livefile import LiveFile
+from shared.neighbours import Neighbours
 from shared.shelf import Dropped, Ledger, Shelf
 
 READS_AHEAD: Final = 6
 STAGED_AT_ONCE: Final = 8
-LAST: Final = "\U0010ffff"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +68,7 @@ class Rewrite:
         self._live = live
         self._head = live.head if live else new_head(dataset)
         self._leaves = self._head.info.leaves or (Leaf(""),)
-        self._lows = [leaf.low for leaf in self._leaves]
+        self._neighbours = Neighbours(live, self._leaves)
         self._stage_block = stage
         self._whole = whole
         info = self._head.info
@@ -123,7 +122,7 @@ class Rewrite:
         touched = {number for unit in units for number in unit}
         waiting = map_ahead(self._pool, self._read_unit, units, ahead=READS_AHEAD)
         unread = iter(units)
-        apply = _Applier(change, prefixes, self._ledger, self._leaf_of)
+        apply = _Applier(change, prefixes, self._ledger, self._neighbours.leaf_of)
         done: dict[int, Records | None] = {}  # None: nothing changed
         swallowed = -1  # a leaf that was merged into the one before it
         for number, leaf in enumerate(self._leaves):
@@ -131,7 +130,7 @@ class Rewrite:
                 continue
             if number in touched and number not in done:
                 unit = next(unread)
-                done.update(apply(unit, next(waiting), self._lows))
+                done.update(apply(unit, next(waiting), self._neighbours.lows))
             records = done.pop(number, None)
             if records is None:
                 yield self._kept(number, leaf)
@@ -194,30 +193,10 @@ class Rewrite:
         """Return the leaves to be changed, in groups that must be changed together, in order of their first leaf."""
         paths = [*change.seen, *(claim.path for claim in change.imports)]
         if change.dropped is not None:
-            paths += [claim.path for claim in self._claims("") if change.dropped.covers(claim)]
+            paths += [claim.path for claim in self._neighbours.claims("") if change.dropped.covers(claim)]
         for prefix in prefixes:
-            paths += [claim.path for claim in self._claims(prefix) if claim.numbered]
-        return _united(map(self._leaves_beside, paths))
-
-    def _claims(self, prefix: str) -> Iterator[Claim]:
-        """Read the claims below a prefix; nothing but claims is read."""
-        section = SECTIONS.index("claims")
-        for number in range(self._leaf_of(prefix), self._leaf_of(prefix + LAST) + 1):
-            if self._live is not None and self._leaves[number].blocks[section] is not None:
-                found: list[Claim] = self._live.read_section(section, number, number)
-                yield from (claim for claim in found if claim.path.startswith(prefix))
-
-    def _leaf_of(self, path: str) -> int:
-        return max(0, bisect.bisect_right(self._lows, path) - 1)
-
-    def _leaves_beside(self, path: str) -> set[int]:
-        """Return the leaves of a path and of all that may lie beside it: the picture's side-cars, or the reverse."""
-        stem = stem_of(path)
-        return {
-            self._leaf_of(path),
-            self._leaf_of(stem),
-            *range(self._leaf_of(stem + "."), self._leaf_of(stem + "/") + 1),
-        }
+            paths += [claim.path for claim in self._neighbours.claims(prefix) if claim.numbered]
+        return self._neighbours.units(paths)
 
 
 class _Applier:
@@ -263,15 +242,6 @@ def _leaf(low: str, found: Sequence[Block | None]) -> Leaf:
 
 def _size(encoded: Iterable[StagedBlock | None]) -> int:
     return sum(block.block.size for block in encoded if block)
-
-
-def _united(groups: Iterable[set[int]]) -> list[tuple[int, ...]]:
-    """Unite groups that share a leaf."""
-    owner: dict[int, set[int]] = {}
-    for group in groups:
-        whole = set(group).union(*(owner[number] for number in group if number in owner))
-        owner.update(dict.fromkeys(whole, whole))
-    return sorted({tuple(sorted(group)) for group in owner.values()})
 
 
 def _runs_of(unit: tuple[int, ...]) -> Iterator[tuple[int, int]]:

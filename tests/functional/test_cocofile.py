@@ -177,6 +177,59 @@ def test_pictures_without_extension_find_side_cars_that_a_leaf_begins_with(file:
     assert by == {f"{path}{end}": ("folder", "side-car")[n % 2] for n, path in enumerate(bare) for end in ("", ".png")}
 
 
+def side_car(stem: str, suffix: str = ".xml") -> dict[str, Seen | None]:
+    claim = Claim(path=stem + suffix, etag="1", regions=(Region("gear"),))
+    return {claim.path: Seen(etag="1", claim=claim)}
+
+
+def test_pictures_whose_names_begin_like_its_stem_are_not_read_with_a_picture(
+    container: Container, file: CocoFile
+) -> None:
+    stem = "parts/images/nut/img"
+    fold(file, [f"{stem}.jpg", *(f"{stem}.{number:06}.jpg" for number in range(4000))], batch=5000)
+    assert read(file).size > 2 * READ_AHEAD
+    container.read_bytes = 0
+    fold(file, [f"{stem}.jpg"], version=2)
+    assert container.read_bytes < READ_AHEAD + 10_000
+
+
+FAR = ("img.jpg", "img.000500.zzz", "img.zzz", "img", "img.0-")
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".TXT"])
+@pytest.mark.parametrize("first", FAR)
+def test_far_apart_pictures_of_a_stem_still_share_their_side_car(file: CocoFile, suffix: str, first: str) -> None:
+    """A file of one leaf says what is right."""
+    whole = CocoFile(Container(), "parts")
+    folder, stem = "parts/images/nut/", "parts/images/nut/img"
+    crowd = [f"{stem}.{number:06}.jpg" for number in range(60)]
+    others = [name for name in FAR if name != first]
+    steps: list[dict[str, Seen | None]] = [
+        {path: seen(path) for path in crowd},
+        {folder + first: seen(folder + first)},
+        side_car(stem, suffix),
+        {folder + name: seen(folder + name) for name in others},
+        {folder + first: None},
+        {folder + name: None for name in others},  # now the side-car has no picture
+        {folder + first: seen(folder + first)},
+        {**side_car(stem, ".xml"), folder + others[0]: seen(folder + others[0])},
+        {stem + suffix: None},
+        {f"{stem}.xml": None},
+    ]
+    for step in steps:
+        for one in (file, whole):
+            one.fold(step)
+        assert _content(file) == _content(whole)
+    assert len(read(file).head.info.leaves) > 10
+
+
+def _content(file: CocoFile) -> Any:
+    live = read(file)
+    kept = list(live.records())
+    labels = {image.file_name: (image.labelled_by, image.note) for records in kept for image in records.images}
+    return labels, [claim for records in kept for claim in records.claims], live.head.info.totals
+
+
 def test_a_change_of_nothing_writes_nothing(container: Container, file: CocoFile) -> None:
     fold(file, paths(range(20)))
     before, _ = container.digest(), container.staged.clear()
