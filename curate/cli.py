@@ -21,7 +21,10 @@ _HELP: Final = "print one JSON object on one line, last"
 
 
 def main(arguments: Sequence[str], *, opener: Opener | None = None) -> int:
-    """Run one verb and return the exit code: 0, 1 when there is something to tell, 2 when the command line is wrong.
+    """Run one verb and return the exit code.
+
+    It is 0 when all is well, 1 when there is something to tell, and 2 when the command line is wrong. To `lint` a
+    finding is something to tell, and whatever keeps it from looking ends with 2: scripts tell the two apart.
 
     Args:
         arguments: The command line.
@@ -33,6 +36,7 @@ def main(arguments: Sequence[str], *, opener: Opener | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     args = parser.parse_args(arguments)
+    failed = 2 if args.verb == "lint" else 1
 
     def opened(target: Target) -> Storage:
         return open_storage(target.container, connection=args.connection, home=args.data)
@@ -41,13 +45,13 @@ def main(arguments: Sequence[str], *, opener: Opener | None = None) -> int:
         return _run(args, opener or opened)
     except (CurateError, DarkroomError) as error:
         sys.stderr.write(f"darkroom dataset {args.verb}: {error}\n")
-        return error.status if isinstance(error, CurateError) else 1
+        return max(failed, error.status if isinstance(error, CurateError) else 1)
     except BrokenPipeError:  # whoever reads us has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a folder that cannot be listed, a disk that is full
         sys.stderr.write(f"darkroom dataset {args.verb}: {error.filename or 'a file'}: {error.strerror or error}\n")
-        return 1
+        return failed
     except KeyboardInterrupt:
         return 130
 
@@ -109,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_lint(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Say what is wrong with a COCO (.json), Pascal VOC (.xml) or YOLO (.txt, classes.txt, data.yaml) file, one "
-        "finding a line; or take a full look at a dataset in storage. Exit code 1 when there are findings."
+        "finding a line; or take a full look at a dataset in storage. Exit code 1 when there are findings, "
+        "2 when it could not look."
     )
     parser.add_argument("target", metavar="FILE|CONTAINER/DATASET", help="such as coco.json, or training/parts")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="measure a file's pictures, which are below DIR")

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from curate.boxplaces import place_boxes
 from curate.errors import CurateError, UsageError
 from curate.examination import ABSENT, Examined, Measured, examine, stated_in
 from curate.repair import repaired
@@ -128,7 +131,8 @@ def _examined(file: Path, data: bytes, pictures: Path | None) -> Examined:
     parsed = parse(file, data)
     if file.suffix.lower() == ".json":
         sizes = measure(parsed.labellings, scan(pictures)) if pictures else {}
-        return examine(parsed, sizes, stated_in(data))
+        examined = examine(parsed, sizes, stated_in(data))
+        return msgspec.structs.replace(examined, findings=place_boxes(examined.findings, parsed, data))
     size = _size_beside(file, pictures or file.parent)
     return examine(parsed, {"": size} if size else {})
 

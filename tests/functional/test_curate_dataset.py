@@ -393,7 +393,7 @@ def test_lint_of_a_dataset_without_a_coco_file_says_why(
 ) -> None:
     for path, data in before.items():
         world.training.write(path, data)
-    assert run(world, "lint", "training/parts") == 1
+    assert run(world, "lint", "training/parts") == 2
     assert words in capsys.readouterr().err
 
 

@@ -80,8 +80,30 @@ def test_a_repaired_copy_never_goes_over_anything(tmp_path: Path, capsys: pytest
 
 
 def test_nothing_is_written_when_nothing_can_be_used(tmp_path: Path) -> None:
-    assert run("lint", written(tmp_path, "a.json", b"{"), "--fix") == 1
+    assert run("lint", written(tmp_path, "a.json", b"{"), "--fix") == 2
     assert not (tmp_path / "a.repaired.json").exists()
+
+
+def test_a_box_beyond_the_border_is_named_by_its_annotation_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second box of the picture, which is the third annotation of the file."""
+    file = written(
+        tmp_path,
+        "a.json",
+        b"""{"images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 100},
+{"id": 2, "file_name": "b.jpg", "width": 100, "height": 100}],
+"annotations": [
+{"id": 7, "image_id": 1, "category_id": 1, "bbox": [60, 10, 50, 50.5]},
+{"id": 8, "image_id": 2, "category_id": 1, "bbox": [10, 10, 50, 50]},
+{"image_id": 2, "category_id": 1, "bbox": [60, 10, 50, 50]}],
+"categories": [{"id": 1, "name": "nut"}]}""",
+    )
+    assert run("lint", file) == 1
+    lines = capsys.readouterr().out.splitlines()
+    beyond = "'nut': its box lies beyond the picture's border. Draw it inside the picture."
+    assert f"{file}:4: annotation 7 of image 1: {beyond}" in lines
+    assert f"{file}:6: annotation at 2 of image 2: {beyond}" in lines
 
 
 def test_a_voc_file_is_compared_with_the_picture_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,13 +138,13 @@ def test_a_list_of_classes_is_checked(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["lint", "{}/none.json"], 1, "there is no file"),
+        (["lint", "{}/none.json"], 2, "there is no file"),
         (["lint", "none"], 2, "is not CONTAINER/DATASET"),
         (["lint", "training/Not Valid"], 2, "is not a dataset name"),
         (["lint", "{}"], 2, "is a folder; lint takes a file"),
-        (["lint", "{}/a.doc"], 1, "no file of labels by its name"),
+        (["lint", "{}/a.doc"], 2, "no file of labels by its name"),
         (["lint", "{}/a.doc", "--fix"], 2, "only COCO files"),
-        (["lint", "{}/sound.json", "--fix", "{}/none/out.json"], 1, "No such file or directory"),
+        (["lint", "{}/sound.json", "--fix", "{}/none/out.json"], 2, "No such file or directory"),
         (["lint", "training/parts", "--fix"], 2, "--fix is for files"),
         (["import", "{}", "training"], 2, "is not CONTAINER/DATASET"),
         (["import", "{}/none", "training/parts"], 1, "where is storage?"),
