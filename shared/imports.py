@@ -146,14 +146,12 @@ class Imports:
         live = CocoFile(self._training, dataset).read() if applied else None
         if live is None or live.last_modified > quiet_since:
             return
-        orphans, changes = live.head.info.totals.orphans, live.head.info.changes
-        again = {
-            path: ImportedFile(etag=file.etag)
-            for path, file in applied.items()
-            if file.changes != changes and (file.missing or file.loose or orphans)
-        }
+        old = {path: file for path, file in applied.items() if file.changes != live.head.info.changes}
+        again = {path for path, file in old.items() if file.missing or file.loose}
+        if old.keys() - again and live.head.info.totals.orphans:  # pictures that were found may have gone
+            again |= old.keys() & {claim.source for claim in live.claims() if claim.note}
         if again:
-            self._update(dataset, again)
+            self._update(dataset, {path: ImportedFile(etag=old[path].etag) for path in sorted(again)})
 
     def _apply_all(self, dataset: str, lease: Lease, give_up_at: float) -> None:
         for path, file in self.of(dataset).items():

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from shared.errors import BrokenFileError
+from shared.formats import Region
+from shared.formats.voc import write_voc
 from shared.misplaced import MOST
 from tests.pictures import draw
 from tests.world import Killed, Pace, Watch, World
@@ -90,6 +92,22 @@ def test_side_cars_in_annotations_are_told_in_a_list_of_bounded_size(world: Worl
     before = world.state()
     assert world.reconcile()["parts"].drift == 0
     assert world.state() == before
+
+
+def test_an_orphan_side_car_has_no_imported_file_matched_again(world: World) -> None:
+    drop(world, "1.jpg", "2.jpg")
+    world.drop(IMPORT, coco({"1.jpg": "nut"}))
+    world.drop("parts/annotations/other.json", coco({"2.jpg": "bolt"}))
+    world.drop("parts/images/alone.xml", write_voc(filename="alone.jpg", size=(9, 9), regions=[Region("gear")]))
+    reads: list[str] = []
+    world.training.before_read = reads.append
+    world.services.intake.resume(now=world.now)
+    assert [path for path in reads if "/annotations/" in path] == []
+    world.remove("parts/images/2.jpg")
+    reads.clear()
+    world.services.intake.resume(now=world.now)
+    assert [path for path in reads if "/annotations/" in path] == ["parts/annotations/other.json"]
+    assert [entry["missing"] for entry in world.status()["imports"]] == [0, 1]
 
 
 def test_what_an_earlier_version_noted_of_side_cars_is_forgotten(world: World) -> None:

@@ -61,7 +61,7 @@ def test_a_dataset_goes_in_is_folded_and_comes_out(  # type: ignore[no-untyped-d
     assert run("import", source, target, "--json") == 0
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (again["uploaded"], again["skipped"]) == (0, 12)
-    assert run("lint", target) == 1
+    assert run("lint", target) == 2
     assert "has not seen them yet" in capsys.readouterr().err
     make_intake(training, registry, new_queue(azurite), Pace()).reconcile(now=datetime.now(UTC))
     assert run("lint", target, "--json") == 0
@@ -93,7 +93,7 @@ def test_an_import_that_is_killed_is_gone_on_with(  # type: ignore[no-untyped-de
 
 
 def test_a_container_that_is_not_there_is_told(run, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
-    assert run("lint", "nothere/parts") == 1
+    assert run("lint", "nothere/parts") == 2
     error = capsys.readouterr().err
     assert error.startswith("darkroom dataset lint: there is no container 'nothere'. Check the name")
     assert error.count("\n") == 1
@@ -105,7 +105,7 @@ def test_a_wrong_key_is_told_without_showing_it(  # type: ignore[no-untyped-def]
 ) -> None:
     parts = (azurite.connection_string or "").split(";")
     connection = ";".join([*(p for p in parts if p and not p.startswith("AccountKey=")), f"AccountKey={key}"])
-    assert run("lint", f"{training.name}/parts", "--connection", connection) == 1
+    assert run("lint", f"{training.name}/parts", "--connection", connection) == 2
     error = capsys.readouterr().err
     assert "check AccountName and AccountKey" in error
     assert key not in error
