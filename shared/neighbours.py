@@ -3,17 +3,15 @@
 import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from shared.blocks import SECTIONS, Leaf
-from shared.coco import Claim, stem_of
+from shared.coco import Claim, Image, stem_of
 from shared.livefile import LiveFile
 from shared.look import is_label_file
 
 LAST: Final = "\U0010ffff"
 FEW: Final = 3  # leaves that are read together without a look at what is in them
-_IMAGES: Final = SECTIONS.index("images")
-_CLAIMS: Final = SECTIONS.index("claims")
 _SUFFIXES: Final = tuple(
     "." + "".join(letters)
     for suffix in ("xml", "txt")  # those of side-cars that say something of a picture
@@ -37,7 +35,7 @@ class Neighbours:
     def claims(self, prefix: str) -> Iterator[Claim]:
         """Read the claims below a prefix; nothing but claims is read."""
         for number in range(self.leaf_of(prefix), self.leaf_of(prefix + LAST) + 1):
-            yield from (claim for claim in self._section(_CLAIMS, number) if claim.path.startswith(prefix))
+            yield from (claim for claim in self._claims_in(number) if claim.path.startswith(prefix))
 
     def units(self, paths: Iterable[str]) -> list[tuple[int, ...]]:
         """Return the leaves to be changed, in groups that must be changed together, in order of their first leaf."""
@@ -56,18 +54,24 @@ class Neighbours:
             return own.union(between)
         if not is_label_file(path):
             own.update(self.leaf_of(stem + suffix) for suffix in _SUFFIXES)
-            if not any(_is_of(stem, claim) for number in own for claim in self._section(_CLAIMS, number)):
+            if not any(_is_of(stem, claim) for number in own for claim in self._claims_in(number)):
                 return own  # without a side-car no other picture of the stem matters
         return own.union(number for number in between if self._holds(number, stem))
 
     def _holds(self, number: int, stem: str) -> bool:
         """Tell whether a leaf has a picture or a side-car of a stem."""
-        pictures = (image.file_name for image in self._section(_IMAGES, number))
+        pictures = (image.file_name for image in self._images_in(number))
         return any(stem_of(path) == stem for path in pictures) or any(
-            _is_of(stem, claim) for claim in self._section(_CLAIMS, number)
+            _is_of(stem, claim) for claim in self._claims_in(number)
         )
 
-    def _section[T](self, section: int, number: int) -> list[T]:
+    def _images_in(self, number: int) -> list[Image]:
+        return self._section(SECTIONS.index("images"), number)
+
+    def _claims_in(self, number: int) -> list[Claim]:
+        return self._section(SECTIONS.index("claims"), number)
+
+    def _section(self, section: int, number: int) -> list[Any]:
         if self._live is None or self._leaves[number].blocks[section] is None:
             return []
         return self._live.read_section(section, number, number)
