@@ -74,9 +74,9 @@ def add_resized(
     """Adds what `engine.learn.pictures.resized` does with a reducing gap of 1 to planes (3, H, W); all are float64.
 
     ONNX's own Resize works with float32 weights and differs by up to 23 of 255 levels. Pillow averages whole blocks,
-    then resizes rows, then columns, with whole-numbered weights, and rounds to whole levels after each step; such sums
-    are exact in float64. What remains is one level at most, in tall, narrow pictures. Source: Pillow,
-    Image.resize, src/libImaging/Reduce.c and Resample.c.
+    then resizes one axis after the other, with whole-numbered weights, and rounds to whole levels after each step; such
+    sums are exact in float64. Source: Pillow, Image.resize, src/libImaging/Reduce.c and Resample.c; which axis comes
+    first was measured (Pillow 13).
     """
     fit_rows, fit_columns = _add_factor(nodes, height, new_height), _add_factor(nodes, width, new_width)
     down, across = _add_blocks(nodes, height, fit_rows), _add_blocks(nodes, width, fit_columns)
@@ -86,9 +86,16 @@ def add_resized(
     inverses = nodes.cast(nodes.add("Div", np.float64(2**24), areas), np.float32)  # as Pillow divides, a little low
     shares = nodes.add("Mul", nodes.add("Floor", nodes.cast(inverses, np.float64)), np.float64(2**-24))
     reduced = nodes.add("Floor", nodes.add("Mul", nodes.add("Add", sums, rounding), shares))
-    rows = nodes.add("MatMul", reduced, _add_weights(nodes, across, width, fit_columns, new_width))
-    columns = nodes.add("Transpose", _add_weights(nodes, down, height, fit_rows, new_height), perm=[1, 0])
-    return _add_levels(nodes, nodes.add("MatMul", columns, _add_levels(nodes, rows)))
+    across_weights = _add_weights(nodes, across, width, fit_columns, new_width)
+    down_weights = nodes.add("Transpose", _add_weights(nodes, down, height, fit_rows, new_height), perm=[1, 0])
+    wide = _add_levels(nodes, nodes.add("MatMul", reduced, across_weights))
+    width_first = _add_levels(nodes, nodes.add("MatMul", down_weights, wide))
+    low = _add_levels(nodes, nodes.add("MatMul", down_weights, reduced))
+    height_first = _add_levels(nodes, nodes.add("MatMul", low, across_weights))
+    narrowed = nodes.add("Sub", add_side(nodes, across, 1), new_width)
+    lowered = nodes.add("Sub", add_side(nodes, down, 1), new_height)
+    least = nodes.add("Max", nodes.add("Mul", narrowed, np.float64(2)), np.float64(0))
+    return nodes.add("Where", nodes.add("Greater", lowered, least), height_first, width_first)
 
 
 def _add_factor(nodes: Nodes, old: Value, new: Value) -> Value:

@@ -8,8 +8,8 @@ from onnx import helper
 from engine.learn.onnx_nodes import Nodes, add_resized, add_side, add_sides_of_area
 from engine.learn.pictures import resized, sides_of_area
 
-TALL = [(1200, 60), (700, 20)]
-SIZES = [(480, 640), (50, 1200), (224, 224), (1, 1), (31, 33), (333, 517), (768, 1024), (901, 455)]
+WIDE = [(480, 640), (50, 1200), (224, 224), (1, 1), (31, 33), (333, 517), (768, 1024)]
+TALL = [(1200, 60), (700, 20), (901, 455), (640, 480), (380, 130), (2048, 1365), (300, 100)]  # some height first
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,10 @@ def levels_apart(resizing: onnxruntime.InferenceSession, height: int, width: int
     return np.abs(found.astype(np.int64) - expected)
 
 
-@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize(("height", "width"), WIDE + TALL)
 def test_a_picture_is_resized_in_the_graph_as_the_engine_does(
     resizing: onnxruntime.InferenceSession, height: int, width: int
 ) -> None:
     apart = levels_apart(resizing, height, width)
     assert apart.max() <= 1
-    assert np.mean(apart > 0) < 1e-4
-
-
-@pytest.mark.parametrize(("height", "width"), TALL)
-def test_a_tall_picture_is_resized_in_the_graph_to_within_a_level(
-    resizing: onnxruntime.InferenceSession, height: int, width: int
-) -> None:
-    assert levels_apart(resizing, height, width).max() <= 1
+    assert np.mean(apart > 0) < 1e-4  # ties, in pictures with a partial last block
