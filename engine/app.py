@@ -1,5 +1,6 @@
 """The composition root: builds the engine from its settings, and gives each operation its path."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,7 +28,14 @@ from engine.sealing import Sealer
 from engine.settings import Settings
 from engine.store import Store
 from engine.telemetry import tracer_of
-from engine.wire import Gate, Traced, answer_http_exception, answer_request_error, answer_unexpected
+from engine.wire import (
+    Gate,
+    Traced,
+    answer_http_exception,
+    answer_request_error,
+    answer_store_refusal,
+    answer_unexpected,
+)
 
 
 def utc_now() -> datetime:
@@ -83,6 +91,7 @@ def build_app(
         exception_handlers={
             RequestError: answer_request_error,
             HTTPException: answer_http_exception,
+            sqlite3.Error: answer_store_refusal,
             Exception: answer_unexpected,
         },
         lifespan=lifespan,

@@ -1,5 +1,6 @@
 """Below the routes: reading bodies within bounds, answering errors, and the gate that every request passes."""
 
+import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -32,6 +33,9 @@ _NOT_OFFERED = {  # of the preview versions' other features (contract §2)
 _OPEN_TO_ALL = ("/healthz", "/openapi.json")
 _CLIENT_ID_HEADER = "x-ms-client-request-id"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
+
+
+_log = logging.getLogger(__name__)
 
 
 async def read_body(request: Request, limit: int, what: str) -> bytes:
@@ -102,6 +106,13 @@ def _allowed_methods(request: Request) -> list[str]:
     """Returns the methods of all routes that the path matches; the router itself tells those of the first only."""
     routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for route in routes for method in route.methods})
+
+
+async def answer_store_refusal(_request: Request, exc: Exception) -> Response:
+    """Answers a change that the disk or another process's lock refused; nothing of it was kept."""
+    _log.error("The store refused: %s.", exc)
+    message = "The engine's store refused; nothing was changed, and the reason is in the engine's log. Try again later."
+    return error_response(RequestError(message, code="InternalServerError"), 500)
 
 
 async def answer_unexpected(_request: Request, _exc: Exception) -> Response:
