@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from engine.bodies import AuthenticationBody, DatasetBody, EvaluationBody, ModelBody
 from engine.errors import InvalidRequestError, NotReadyError, PreconditionFailedError
 from engine.jobs import Jobs
+from engine.messages import Progress
 from engine.records import FINISHED, MODEL_KINDS, AnnotationKind, Dataset, Evaluation, Model, Status
 from engine.rules import (
     check_annotation_file_uris,
@@ -132,6 +133,10 @@ class Catalog:
         """Returns a model."""
         check_name(name, "model")
         return self._store.models.get(name)
+
+    def progress(self, model: Model) -> Progress | None:
+        """Returns how far a model's training is; None when none runs. Never waits."""
+        return self._jobs.progress(model)
 
     def list_models(self, skip: int, top: int) -> tuple[list[Model], bool]:
         """Returns a page of models, and whether more follow."""

@@ -75,7 +75,7 @@ class Endpoints:
     async def get_model(self, request: Request) -> Response:
         """Returns a model."""
         model = await run_in_threadpool(self._catalog.get_model, request.path_params["name"])
-        return json_response(model_json(model))
+        return json_response(model_json(model, self._catalog.progress(model)))
 
     async def cancel_model(self, request: Request) -> Response:
         """Cancels a training; answers the model, because the official client needs JSON (contract §6, trap 5)."""
@@ -91,7 +91,11 @@ class Endpoints:
         """Returns a page of models."""
         skip, top = check_page(query_of(request))
         models, more = await run_in_threadpool(self._catalog.list_models, skip, top)
-        return page_response(request, [model_json(model) for model in models], skip + top if more else None)
+        return page_response(
+            request,
+            [model_json(model, self._catalog.progress(model)) for model in models],
+            skip + top if more else None,
+        )
 
     async def put_evaluation(self, request: Request) -> Response:
         """Queues an evaluation; its spans will belong to this request's trace."""

@@ -6,6 +6,7 @@ It ends by itself as soon as its standard input closes, that is, when the engine
 import fcntl
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from engine.reading import DatasetReader
 from engine.training import train
 
 _ENGINE_IS_GONE = 3  # exit status
+_NICENESS = 10  # of 19: enough that callers of analyze hardly notice a training, which still has what they leave
 
 
 def run(request: JobRequest, report: Report) -> Done:
@@ -69,7 +71,19 @@ def _end_with_engine(requests: IO[bytes]) -> None:
     os._exit(_ENGINE_IS_GONE)
 
 
+def _give_way() -> None:
+    """Lowers the priority of this process; threads that it starts later inherit it.
+
+    The kernel shares the processor between sessions first, and weighs niceness only within one, where its autogroup
+    scheduling is on. We are a session of our own, so the session's niceness is set too.
+    """
+    os.nice(_NICENESS)
+    with suppress(OSError):  # another kernel, or no such scheduling
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))
+
+
 if __name__ == "__main__":
+    _give_way()
     # Whatever a library prints must not mix with the answers: they get the pipe, stdout becomes stderr.
     pipe = os.dup(1)
     os.dup2(2, 1)

@@ -1,30 +1,30 @@
-"""Runs training and evaluation jobs, each in a process of its own, and writes down every step.
+"""Runs training and evaluation jobs, each in a process of its own.
 
-The queue is the store itself: a record in state notStarted is a job. The engine alone writes the store; a job process
-only computes and reports. What an engine that died left unfinished is queued again when the next one starts; jobs are
-deterministic, so a repeated job gives the same model.
+The engine alone writes the store (`engine.ledger`); a job process only computes and reports. What an engine that died
+left unfinished is queued again when the next one starts; jobs are deterministic, so a repeated job gives the same
+model.
+
+A training's budget covers all its attempts. Every few seconds of an attempt are written down before they are spent, so
+that no crash, of the process or of the engine, gives a job more than it was granted.
 """
 
 import logging
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from msgspec.structs import replace
 from opentelemetry.trace import Tracer
 
-from engine.artifacts import publish
 from engine.errors import JobError, SealError
-from engine.messages import Done, Failed, JobRequest
+from engine.ledger import Ledger
+from engine.messages import Failed, Progress
 from engine.orders import JobPlace, Orders, Work, job_key
-from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, settled_evaluation, settled_model
-from engine.processes import JobProcess
-from engine.queueing import Kind, Turns, next_turn
-from engine.records import Evaluation, Failure, Model, Status
+from engine.outcomes import EVALUATION_HOURS, Crashed, Outcome, OutOfTime
+from engine.processes import TICK, JobProcess
+from engine.records import Evaluation, Failure, Model
 from engine.store import Store
 from engine.telemetry import DATASET, EVALUATION, MODEL, JobTrace
 
@@ -46,31 +46,19 @@ class Jobs:
         clock: Callable[[], datetime],
         tracer: Tracer,
     ) -> None:
-        self._store = store
+        self._ledger = Ledger(store, place, clock)
         self._orders = orders
         self._place = place
-        self._clock = clock
         self._tracer = tracer
         self._changed = threading.Condition()
         self._stopping = False
-        self._turns = Turns()
         self._running: dict[str, JobProcess] = {}
+        self._progress: dict[str, Progress] = {}
         self._threads = [threading.Thread(target=self._serve, name=f"jobs-{number}") for number in range(workers)]
 
     def start(self) -> None:
         """Queues again what was interrupted, and begins to work."""
-        shutil.rmtree(self._place.work, ignore_errors=True)
-        self._place.work.mkdir(parents=True)
-        (self._place.data / "locks").mkdir(exist_ok=True)
-        now = self._clock()
-        for model in self._store.models.having(Status.TRAINING):
-            self._store.models.revise(model, lambda found: replace(found, status=Status.NOT_STARTED, updated=now))
-        for model in self._store.models.having(Status.CANCELLING):
-            self._store.models.revise(model, lambda found: replace(found, status=Status.CANCELLED, updated=now))
-        for evaluation in self._store.evaluations.having(Status.RUNNING):
-            self._store.evaluations.revise(
-                evaluation, lambda found: replace(found, status=Status.NOT_STARTED, updated=now)
-            )
+        self._ledger.resume()
         for thread in self._threads:
             thread.start()
 
@@ -78,6 +66,10 @@ class Jobs:
         """Says that there may be a new job."""
         with self._changed:
             self._changed.notify_all()
+
+    def progress(self, model: Model) -> Progress | None:
+        """Returns the stage that a model's training is in, and its share; None when none runs. Never waits."""
+        return self._progress.get(job_key(model))
 
     def interrupt(self, work: Work) -> None:
         """Kills the process of a job, if it has one; its record is settled by whoever waits for the process."""
@@ -87,18 +79,12 @@ class Jobs:
             process.kill()
 
     def discard(self, model: Model) -> None:
-        """Removes a deleted model's files and its evaluations', unless a new model has its name already."""
-        with self._store.transaction():
-            if self._store.models.find(model.name) is None:
-                shutil.rmtree(self._place.model(model.name), ignore_errors=True)
-                shutil.rmtree(self._place.evaluations(model.name), ignore_errors=True)
+        """Removes a deleted model's files; see `Ledger.discard`."""
+        self._ledger.discard(model)
 
     def discard_evaluation(self, evaluation: Evaluation) -> None:
-        """Removes a deleted evaluation's files, unless a new evaluation has its name already."""
-        with self._store.transaction():
-            if self._store.evaluations.find(evaluation.name, evaluation.model_name) is None:
-                place = self._place.evaluation(evaluation.model_name, evaluation.name)
-                shutil.rmtree(place, ignore_errors=True)
+        """Removes a deleted evaluation's files; see `Ledger.discard_evaluation`."""
+        self._ledger.discard_evaluation(evaluation)
 
     def stop(self) -> None:
         """Ends all job processes and leaves their records to be resumed by the next start."""
@@ -113,114 +99,103 @@ class Jobs:
 
     def _serve(self) -> None:
         while not self._stopping:
-            try:
-                work = self._next()
-                if work is not None:
-                    self._run(work)
-            except (OSError, sqlite3.Error):
-                _log.exception("The store or the disk refused; what was interrupted is resumed by the next start.")
-                with self._changed:
-                    self._changed.wait(_PAUSE)
+            work = self._next()
+            if work is not None:
+                self._run(work)
 
     def _next(self) -> Work | None:
         with self._changed:
             while not self._stopping:
-                work = self._claim()
+                try:
+                    work = self._ledger.claim()
+                except sqlite3.Error:
+                    _log.exception("The store refused to hand out a job; it is asked again soon.")
+                    self._changed.wait(_PAUSE)
+                    continue
                 if work is not None:
                     return work
                 self._changed.wait()
         return None
 
-    def _claim(self) -> Work | None:
-        with self._store.transaction():
-            models, evaluations, now = self._store.models, self._store.evaluations, self._clock()
-            turn = next_turn(self._turns, {Kind.TRAINING: models.lines(), Kind.EVALUATION: evaluations.lines()})
-            if turn is None:
-                return None
-            work: Work | None
-            if turn.kind is Kind.TRAINING:
-                model = models.with_id(turn.job)
-                work = models.revise(model, lambda found: replace(found, status=Status.TRAINING, updated=now))
-            else:
-                evaluation = evaluations.with_id(turn.job)
-                work = evaluations.revise(evaluation, lambda found: replace(found, status=Status.RUNNING, updated=now))
-        self._turns = turn.turns
-        return work
-
     def _run(self, work: Work) -> None:
         trace = self._trace(work)
-        started = time.monotonic()
+        spent = work.spent_seconds if isinstance(work, Model) else 0.0
         _log.info("job for %s starts", _what(work))
         outcome: Outcome
         try:
-            outcome = self._process(work, self._orders.request(work), trace)
+            outcome, seconds = self._attempt(work, spent, trace)
         except JobError as exc:
-            outcome = Failed(exc.code, exc.message, exc.details)
+            outcome, seconds = Failed(exc.code, exc.message, exc.details), 0.0
         except SealError as exc:
-            outcome = Failed("unknown", str(exc))
-        except OSError as exc:
-            outcome = Failed("unknown", f"The job process could not be started ({exc.strerror}). Train again later.")
-        failure = self._settle(work, outcome, time.monotonic() - started)
+            outcome, seconds = Failed("unknown", str(exc)), 0.0
+        except Exception:  # noqa: BLE001 - whatever it is, the job ends with a reason and the worker goes on
+            _log.exception("The job process for %s could not be started or listened to.", _what(work))
+            message = "The job process could not be started; the reason is in the engine's log. Train again later."
+            outcome, seconds = Failed("unknown", message), 0.0
+        failure = self._settle(work, outcome, spent + seconds)
         ended = f"failed, {failure.code}: {failure.message}" if failure else "ended"
-        _log.info("job for %s %s after %.1f s", _what(work), ended, time.monotonic() - started)
+        _log.info("job for %s %s after %.1f s", _what(work), ended, seconds)
         trace.end(failure.code if failure else None)
 
-    def _process(self, work: Work, request: JobRequest, trace: JobTrace) -> Outcome:
-        budget = work.budget_hours if isinstance(work, Model) else EVALUATION_HOURS
-        output = self._place.work / job_key(work)
-        shutil.rmtree(output, ignore_errors=True)
-        with JobProcess(request, seconds=budget * self._place.hour_seconds) as process:
+    def _attempt(self, work: Work, spent: float, trace: JobTrace) -> tuple[Outcome, float]:
+        """Runs a job's process; returns how it ended, and its seconds."""
+        request, key = self._orders.request(work), job_key(work)
+        hours = work.budget_hours if isinstance(work, Model) else EVALUATION_HOURS
+        left = hours * self._place.hour_seconds - spent
+        if left <= 0:
+            return OutOfTime(), 0.0
+        shutil.rmtree(self._place.work / key, ignore_errors=True)
+        self._charge(work, spent + min(TICK, left))
+
+        def note(progress: Progress) -> None:
+            trace.enter(progress.stage)
+            self._progress[key] = progress
+
+        with JobProcess(seconds=left, hour_seconds=self._place.hour_seconds) as process:
             with self._changed:
-                self._running[job_key(work)] = process
+                self._running[key] = process
                 stopping = self._stopping
+            note(Progress("start_process", 0.0))
             # A cancellation or a stop that came before the process was known has found nothing to kill.
-            if stopping or not self._is_wanted(work):
+            if stopping or not self._ledger.is_wanted(work):
                 process.kill()
             try:
-                return process.wait(lambda progress: trace.enter(progress.stage))
+                outcome = process.wait(
+                    request,
+                    on_progress=note,
+                    on_tick=lambda elapsed: self._charge(work, spent + min(elapsed + TICK, left)),
+                    may_give_up=isinstance(work, Model),
+                )
+                return outcome, min(process.elapsed, left)
             finally:
                 with self._changed:
-                    del self._running[job_key(work)]
+                    del self._running[key]
+                del self._progress[key]
+                process.kill()
                 Path(request.lock).unlink(missing_ok=True)
 
-    def _settle(self, work: Work, outcome: Outcome, seconds: float) -> Failure | None:
-        """Writes down how a job ended; the model's folder is in its place before its record says so."""
-        if isinstance(outcome, Crashed) and self._stopping:
-            return None  # our own doing; the next start takes it up again
-        if isinstance(work, Evaluation):
-            return self._settle_evaluation(work, outcome)
-        output, place = self._place.work / job_key(work), self._place.model(work.name)
-        if isinstance(outcome, Done):
+    def _charge(self, work: Work, spent: float) -> None:
+        """Writes down what the next few seconds cost, before they are spent."""
+        if isinstance(work, Model):
             try:
-                publish(output, place)
-            except OSError as exc:
-                outcome = Failed("unknown", f"The model could not be stored ({exc.strerror}). Is ENGINE_DATA full?")
-        model = self._store.models.revise(work, lambda now: settled_model(now, outcome, seconds, self._clock()))
-        if model is None or model.status is not Status.SUCCEEDED:
-            shutil.rmtree(place, ignore_errors=True)
-        shutil.rmtree(output, ignore_errors=True)
-        return model.error if model else None
+                self._ledger.charge(work, spent)
+            except sqlite3.Error as exc:
+                _log.warning("The store did not take what %s has spent (%s).", _what(work), exc)
 
-    def _settle_evaluation(self, work: Evaluation, outcome: Outcome) -> Failure | None:
-        output, place = self._place.work / job_key(work), self._place.evaluation(work.model_name, work.name)
-        with self._store.transaction():  # what lies in its place is always the record's own
-            found = self._store.evaluations.find(work.name, work.model_name)
-            if isinstance(outcome, Done) and found is not None and found.id == work.id:
-                try:
-                    publish(output, place)
-                except OSError as exc:
-                    message = f"The predictions could not be stored ({exc.strerror}). Is ENGINE_DATA full?"
-                    outcome = Failed("internalServerError", message)
-            ended = outcome
-            settled = self._store.evaluations.revise(work, lambda now: settled_evaluation(now, ended, self._clock()))
-        shutil.rmtree(output, ignore_errors=True)
-        return settled.error if settled else None
-
-    def _is_wanted(self, work: Work) -> bool:
-        if isinstance(work, Evaluation):
-            return self._store.evaluations.find(work.name, work.model_name) is not None
-        model = self._store.models.find(work.name)
-        return model is not None and model.status is Status.TRAINING
+    def _settle(self, work: Work, outcome: Outcome, spent: float) -> Failure | None:
+        """Writes down how a job ended, as often as it takes: a result must not be lost to a disk that is full."""
+        while True:
+            if isinstance(outcome, Crashed) and self._stopping:
+                self._charge(work, spent)
+                return None  # our own doing; the next start takes it up again
+            try:
+                return self._ledger.settle(work, outcome, spent)
+            except sqlite3.Error:
+                if self._stopping:
+                    return None
+                _log.exception("The store refused how %s ended; it is tried again soon.", _what(work))
+                with self._changed:
+                    self._changed.wait(_PAUSE)
 
     def _trace(self, work: Work) -> JobTrace:
         if isinstance(work, Model):

@@ -49,10 +49,19 @@ class JobRequest(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True, tag="progress"):
-    """A stage goes on; `share` is how much of it is done, 0 to 1."""
+    """A stage goes on.
+
+    Attributes:
+        stage: Its name, verb first. The stages of a job follow one another; none comes back.
+        share: How much of this stage is done, 0 to 1; it never falls. Nothing is said of the stages to come.
+        made: How many pictures it has embedded, when it embeds; those whose features were kept do not count.
+        to_make: Of how many.
+    """
 
     stage: str
     share: float
+    made: int = 0
+    to_make: int = 0
 
 
 class Done(Struct, frozen=True, tag="done"):

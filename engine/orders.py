@@ -40,6 +40,11 @@ class JobPlace:
         """Folder of what is not finished."""
         return self.data / "work"
 
+    @property
+    def locks(self) -> Path:
+        """Folder of what keeps a job from running twice at once."""
+        return self.data / "locks"
+
     def model(self, name: str) -> Path:
         """Folder of a finished model."""
         return self.data / "models" / name
@@ -82,7 +87,7 @@ class Orders:
             task = EvaluateRequest(source, work.model_name, str(self._place.model(work.model_name)), output)
         return JobRequest(
             task=task,
-            lock=str(self._place.data / "locks" / f"{job_key(work)}.lock"),
+            lock=str(self._place.locks / f"{job_key(work)}.lock"),
             features=str(self._place.data / "features"),
             backbone=None if self._place.backbone is None else str(self._place.backbone),
             allowed_hosts=self._place.allowed_hosts,

@@ -7,9 +7,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from engine.messages import Done, Failed
-from engine.records import Evaluation, Failure, Model, Status
+from engine.records import MAX_BUDGET_HOURS, Evaluation, Failure, Model, Status
 
-MAX_BUDGET_HOURS = 336  # contract §2.2, for classifiers
 MAX_CRASHES = 5
 EVALUATION_HOURS = 24
 
@@ -23,15 +22,23 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class OutOfTime:
-    """The process was ended at its deadline; `share` is how much of its pictures it had embedded by then, 0 to 1."""
+    """The process was ended for its budget, or was not started because earlier attempts had used it up.
 
-    share: float
+    Attributes:
+        share: How much of its pictures it had embedded by then, 0 to 1.
+        needed_hours: Hours of budget that reading them all takes at the least on this machine; None when not known.
+        early: Whether it was ended before the budget was used up, because that could not be enough.
+    """
+
+    share: float = 0.0
+    needed_hours: float | None = None
+    early: bool = False
 
 
 type Outcome = Done | Failed | Crashed | OutOfTime
 
 
-def settled_model(model: Model, outcome: Outcome, seconds: float, now: datetime) -> Model:
+def settled_model(model: Model, outcome: Outcome, spent_seconds: float, now: datetime) -> Model:
     """Returns the model's record after its process ended.
 
     A job whose process was killed is queued again, a few times; a cancelled one is cancelled however it ended.
@@ -39,23 +46,19 @@ def settled_model(model: Model, outcome: Outcome, seconds: float, now: datetime)
     Args:
         model: The record as it is now.
         outcome: How the process ended.
-        seconds: How long it ran.
+        spent_seconds: How long it and all earlier attempts ran.
         now: Becomes updatedDateTime.
     """
+    model = replace(model, spent_seconds=spent_seconds, updated=now)
     if model.status is Status.CANCELLING:
-        return replace(model, status=Status.CANCELLED, updated=now)
+        return replace(model, status=Status.CANCELLED)
     if isinstance(outcome, Crashed) and _may_run_again(outcome, model.crashes):
-        return replace(model, status=Status.NOT_STARTED, crashes=model.crashes + 1, updated=now)
+        return replace(model, status=Status.NOT_STARTED, crashes=model.crashes + 1)
     if isinstance(outcome, Done):
-        minutes = min(60 * model.budget_hours, max(1, math.ceil(seconds / 60)))
-        return replace(
-            model, status=Status.SUCCEEDED, performance=outcome.performance, cost_minutes=minutes, updated=now
-        )
-    if isinstance(outcome, OutOfTime):
-        failure = Failure("notEnoughBudget", _budget_message(model.budget_hours, outcome.share))
-    else:
-        failure = _failure(outcome)
-    return replace(model, status=Status.FAILED, error=failure, updated=now)
+        minutes = min(60 * model.budget_hours, max(1, math.ceil(spent_seconds / 60)))
+        return replace(model, status=Status.SUCCEEDED, performance=outcome.performance, cost_minutes=minutes)
+    failure = _short_budget(model, outcome) if isinstance(outcome, OutOfTime) else _failure(outcome)
+    return replace(model, status=Status.FAILED, error=failure)
 
 
 def settled_evaluation(evaluation: Evaluation, outcome: Outcome, now: datetime) -> Evaluation:
@@ -93,10 +96,19 @@ def _failure(outcome: Failed | Crashed) -> Failure:
     )
 
 
-def _budget_message(budget_hours: int, share: float) -> str:
-    minimum = min(MAX_BUDGET_HOURS, max(budget_hours + 1, math.ceil(budget_hours / max(share, 0.01))))
-    suggested = min(MAX_BUDGET_HOURS, 3 * minimum)
-    return (
-        f"The budget of {budget_hours} h was used up with {share:.0%} of the pictures read. "
-        f"Minimum budget {minimum} h; suggested {suggested} h."
-    )
+def _short_budget(model: Model, outcome: OutOfTime) -> Failure:
+    """Says what budget would do; the figures are this machine's, not Azure's."""
+    most = MAX_BUDGET_HOURS[model.kind]
+    budget, needed = model.budget_hours, outcome.needed_hours
+    least = max(budget + 1, math.ceil(needed) if needed is not None else 2 * budget)
+    if outcome.early:
+        what = (
+            f"The budget of {budget} h cannot be enough: with {outcome.share:.0%} of the pictures read, "
+            f"reading them all would take about {math.ceil(needed or 0)} h."
+        )
+    else:
+        what = f"The budget of {budget} h was used up with {outcome.share:.0%} of the pictures read."
+    advice = f"Minimum budget {min(most, least)} h; suggested {min(most, 3 * least)} h."
+    if least > most:
+        advice += " No budget is longer: use fewer pictures or a faster machine."
+    return Failure("notEnoughBudget", f"{what} {advice}")

@@ -2,23 +2,26 @@
 
 import logging
 import os
+import select
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from engine.messages import Done, Failed, JobLine, JobRequest, Progress
-from engine.outcomes import Crashed, Outcome, OutOfTime
+from engine.budget import Forecast
+from engine.messages import JobLine, JobRequest, Progress
+from engine.outcomes import Crashed, Outcome
 
 # NumPy's results differ between thread counts, and a model must be reproducible. Read before NumPy is imported.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_EMBEDDING = "embed_training_pictures"
+TICK = 5.0  # seconds
 _ROOT = Path(__file__).resolve().parent.parent
+_CHUNK = 65_536
 
 _LINES: msgspec.json.Decoder[JobLine] = msgspec.json.Decoder(JobLine)
 
@@ -32,25 +35,23 @@ class JobProcess:
     the process ends by itself.
 
     Args:
-        request: Sent through standard input.
         seconds: After so long the process is killed.
+        hour_seconds: Length of an hour of budget.
     """
 
-    def __init__(self, request: JobRequest, *, seconds: float) -> None:
-        self._out_of_time = False
-        self._share = 0.0
+    def __init__(self, *, seconds: float, hour_seconds: float) -> None:
+        self._began = time.monotonic()
+        self._seconds = seconds
+        self._forecast = Forecast(seconds, hour_seconds)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "engine.job"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             cwd=_ROOT,
             env=_environment(),
             start_new_session=True,
         )
-        self._deadline = threading.Timer(seconds, self._end_of_time)
-        self._deadline.daemon = True
-        self._deadline.start()
-        self._send(request)
 
     def __enter__(self) -> Self:
         return self
@@ -58,45 +59,87 @@ class JobProcess:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._deadline.cancel()
         self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
         self._process.wait()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the process was started."""
+        return time.monotonic() - self._began
+
     def kill(self) -> None:
         """Ends the process now; harmless when it has ended."""
         self._process.kill()
 
-    def wait(self, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Listens until the process ends, and says how it ended; a result that was reported counts."""
-        last: Done | Failed | None = None
-        for text in self._process.stdout or ():
+    def wait(
+        self,
+        request: JobRequest,
+        *,
+        on_progress: Callable[[Progress], None],
+        on_tick: Callable[[float], None],
+        may_give_up: bool,
+    ) -> Outcome:
+        """Sends the request, listens until the process has a result or ends, and says how it ended.
+
+        Nobody waits for a process that has said its result: a thread of it may hang in a store that does not answer.
+
+        Args:
+            request: Sent through standard input.
+            on_progress: Told what the process says.
+            on_tick: Told every few seconds for how many the process has run.
+            may_give_up: Whether to end it as soon as it is clear that its time cannot be enough.
+        """
+        short: Outcome | None = None
+        self._send(request)
+        for text in self._lines(on_tick):
             line = _decoded(text)
             if isinstance(line, Progress):
-                if line.stage == _EMBEDDING:
-                    self._share = line.share
+                self._forecast.note(line, self.elapsed)
                 on_progress(line)
             elif line is not None:
-                last = line
-        status = self._process.wait()
-        if last is not None:
-            return last
-        return OutOfTime(self._share) if self._out_of_time else Crashed(status)
+                return line
+            if short is None and may_give_up and self._forecast.is_hopeless(self.elapsed):
+                short = self._forecast.out_of_time(early=True)
+                self.kill()
+        if short is None and self.elapsed >= self._seconds:
+            short = self._forecast.out_of_time(early=False)
+        return short or Crashed(self._process.wait())
+
+    def _lines(self, on_tick: Callable[[float], None]) -> Iterator[bytes]:
+        """Yields what the process says, line by line, and kills it at its deadline."""
+        if self._process.stdout is None:
+            return
+        handle, rest, ticks = self._process.stdout.fileno(), b"", 1
+        listener = select.poll()  # select() cannot watch descriptors above 1023
+        listener.register(handle, select.POLLIN)
+        killed = False
+        while True:
+            until = TICK * ticks if killed else min(TICK * ticks, self._seconds)
+            if listener.poll(max(0.0, until - self.elapsed) * 1000):
+                chunk = os.read(handle, _CHUNK)
+                if not chunk:
+                    return
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+            if not killed and self.elapsed >= self._seconds:
+                self.kill()
+                killed = True
+            if self.elapsed >= TICK * ticks:
+                ticks += 1
+                on_tick(self.elapsed)
 
     def _send(self, request: JobRequest) -> None:
         if self._process.stdin is None:
             return
+        rest = memoryview(msgspec.json.encode(request) + b"\n")
         try:
-            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
-            self._process.stdin.flush()
+            while rest:
+                rest = rest[self._process.stdin.write(rest) or 0 :]
         except BrokenPipeError:
             _log.warning("A job process ended before it took its request.")  # wait() tells how
-
-    def _end_of_time(self) -> None:
-        self._out_of_time = True
-        self.kill()
 
 
 def _environment() -> dict[str, str]:

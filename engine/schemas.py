@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.records import AuthenticationKind, Dataset, Evaluation, Failure, Model
+from engine.messages import Progress
+from engine.records import AuthenticationKind, Dataset, Evaluation, Failure, Model, Status
 
 
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
@@ -23,8 +24,8 @@ def dataset_json(dataset: Dataset) -> dict[str, Any]:
     return body
 
 
-def model_json(model: Model) -> dict[str, Any]:
-    """The Model object of the contract."""
+def model_json(model: Model, progress: Progress | None = None) -> dict[str, Any]:
+    """The Model object of the contract, and how far its training is (our extension)."""
     body: dict[str, Any] = {
         "name": model.name,
         "status": model.status,
@@ -40,6 +41,8 @@ def model_json(model: Model) -> dict[str, Any]:
         body["evaluationParameters"] = {"testDatasetName": model.test_dataset}
     if model.cost_minutes is not None:
         body["trainingCostInMinutes"] = model.cost_minutes
+    if progress is not None and model.status is Status.TRAINING:
+        body["trainingProgress"] = {"stage": progress.stage, "share": progress.share}
     return body | _result(model.performance, model.error)
 
 

@@ -292,6 +292,7 @@ def test_a_job_belongs_to_the_trace_of_the_call_that_started_it(
     assert found["train_model"].parent.span_id == found["put_model"].context.span_id
     stages = {name for name, span in found.items() if span.parent.span_id == found["train_model"].context.span_id}
     assert stages == {
+        "start_process",
         "read_training_annotations",
         "embed_training_pictures",
         "fit_classifier",

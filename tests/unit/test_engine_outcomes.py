@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from engine.messages import Done, Failed
 from engine.outcomes import MAX_CRASHES, Crashed, Outcome, OutOfTime, settled_evaluation, settled_model
@@ -51,18 +52,36 @@ def test_a_failure_keeps_its_code_message_and_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "share", "words"),
-    [(2, 0.5, "Minimum budget 4 h; suggested 12 h."), (1, 0.0, "Minimum budget 100 h; suggested 300 h."),
-     (336, 0.1, "Minimum budget 336 h; suggested 336 h."), (3, 1.0, "Minimum budget 4 h; suggested 12 h.")],
+    ("budget", "outcome", "words"),
+    [
+        (2, OutOfTime(0.5, 4.0), "used up with 50% of the pictures read. Minimum budget 4 h; suggested 12 h."),
+        (1, OutOfTime(), "Minimum budget 2 h; suggested 6 h."),
+        (3, OutOfTime(1.0, 3.0), "Minimum budget 4 h; suggested 12 h."),
+        (1, OutOfTime(0.03, 12.2, early=True), ("cannot be enough: with 3% of the pictures read, reading them all "
+         "would take about 13 h. Minimum budget 13 h; suggested 39 h.")),
+        (336, OutOfTime(0.1, 3360), "Minimum budget 336 h; suggested 336 h. No budget is longer"),
+    ],
 )  # fmt: skip
-def test_a_budget_that_ran_out_is_told_with_a_better_one(budget: int, share: float, words: str) -> None:
-    error = settled_model(model(budget=budget), OutOfTime(share), 1, LATER).error
+def test_a_budget_that_is_too_small_is_told_with_a_better_one(budget: int, outcome: OutOfTime, words: str) -> None:
+    error = settled_model(model(budget=budget), outcome, 1, LATER).error
     assert error is not None
     assert error.code == "notEnoughBudget"
     assert words in error.message
 
 
-@pytest.mark.parametrize("outcome", [Done(PERFORMANCE), Failed("unknown", "x"), Crashed(-9), OutOfTime(0.5)])
+def test_a_detector_may_be_told_a_longer_budget() -> None:
+    detector = replace(model(budget=336), kind=ModelKind.DETECTOR)
+    error = settled_model(detector, OutOfTime(0.5, 672), 1, LATER).error
+    assert error is not None
+    assert "Minimum budget 672 h; suggested 1344 h." in error.message
+
+
+@pytest.mark.parametrize("outcome", [Done(PERFORMANCE), Failed("unknown", "x"), Crashed(-9), Crashed(1), OutOfTime()])
+def test_what_was_spent_is_kept_however_it_ended(outcome: Outcome) -> None:
+    assert settled_model(model(), outcome, 90.5, LATER).spent_seconds == 90.5
+
+
+@pytest.mark.parametrize("outcome", [Done(PERFORMANCE), Failed("unknown", "x"), Crashed(-9), OutOfTime()])
 def test_a_cancelled_training_is_cancelled_however_it_ended(outcome: Outcome) -> None:
     settled = settled_model(model(status=Status.CANCELLING), outcome, 1, LATER)
     assert (settled.status, settled.error, settled.performance) == (Status.CANCELLED, None, None)
@@ -87,7 +106,7 @@ def test_a_process_that_failed_by_itself_would_fail_again() -> None:
 def test_an_evaluation_settles_likewise_in_its_own_words() -> None:
     assert settled_evaluation(evaluation(), Done(PERFORMANCE), LATER).performance == PERFORMANCE
     assert settled_evaluation(evaluation(), Crashed(-9), LATER).status is Status.NOT_STARTED
-    for outcome in (Failed("unknown", "x"), Crashed(1), OutOfTime(0.1)):
+    for outcome in (Failed("unknown", "x"), Crashed(1), OutOfTime()):
         error = settled_evaluation(evaluation(), outcome, LATER).error
         assert error is not None
         assert error.code == "internalServerError"
