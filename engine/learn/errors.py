@@ -3,7 +3,8 @@
 LearnError
 ├── BackboneError            the folder of a backbone cannot be used
 ├── NotEnoughPicturesError   too few labels, or too few pictures of a label
-└── ClassifierFileError      a stored classifier cannot be read
+├── ClassifierFileError      a stored classifier cannot be read
+└── NotExportableError       a backbone's network cannot become part of another
 """
 
 
@@ -21,3 +22,7 @@ class NotEnoughPicturesError(LearnError):
 
 class ClassifierFileError(LearnError):
     """A stored classifier is torn, of another schema, or inconsistent."""
+
+
+class NotExportableError(LearnError):
+    """A backbone's network is of an ONNX operator set that the rest of an exported model does not fit into."""

@@ -17,9 +17,14 @@ type Constant = NDArray[Any] | np.generic
 
 
 class Nodes:
-    """Collects the nodes and constants of a graph, in the order in which they run."""
+    """Collects the nodes and constants of a graph, in the order in which they run.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: Begins the names that are made up, so that the nodes of two collections fit in one graph.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -33,7 +38,7 @@ class Nodes:
             attributes: Of the operator.
         """
         names = [one if isinstance(one, str) else self._constant(one) for one in inputs]
-        output = name or f"{operator.lower()}_{len(self.nodes)}"
+        output = name or f"{self._prefix}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
         return output
 
@@ -42,7 +47,7 @@ class Nodes:
         return self.add("Cast", value, name=name, to=helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
 
     def _constant(self, value: Constant) -> Value:
-        name = f"constant_{len(self.constants)}"
+        name = f"{self._prefix}constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
