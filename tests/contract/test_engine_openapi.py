@@ -170,7 +170,7 @@ def _ask(cases: st.SearchStrategy[Case], turn: int, answers: Counter[str]) -> No
 
 def _about(case: Case, name: str, picture: str) -> Case:
     """Lets a well-formed case be about names that exist or may, a model that answers, a picture that is one."""
-    made_here = case.method in ("PUT", "DELETE") or case.operation.path.endswith(":cancel")
+    made_here = case.method in ("PUT", "PATCH", "DELETE") or case.operation.path.endswith(":cancel")
     for parameter in case.path_parameters or ():
         case.path_parameters[parameter] = name if parameter == "name" and made_here else SEEDED
     if case.operation.path.endswith(":analyze"):
