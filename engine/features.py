@@ -56,10 +56,16 @@ class FeatureCache:
     """Embeddings under `{folder}/{backbone digest}/{sha256[:2]}/{sha256}.npy`; safe to lose, safe to share.
 
     A file is one record of an array: features, look and size.
+
+    Args:
+        folder: Of all caches.
+        backbone: Whose embeddings these are.
+        scratch: Folder on the same disk for files that are not whole yet; whoever kills the process removes it.
     """
 
-    def __init__(self, folder: Path, backbone: Backbone) -> None:
+    def __init__(self, folder: Path, backbone: Backbone, scratch: Path) -> None:
         self._folder = folder / backbone.digest
+        self._scratch = scratch
         fields = [("features", "<f4", (backbone.width,)), ("look", "<u8", (WORDS,)), ("size", "<u4", (2,))]
         self._record = np.dtype(fields)
 
@@ -74,11 +80,15 @@ class FeatureCache:
         features, look = stored["features"].astype(np.float32), stored["look"].astype(np.uint64)
         return Embedding(features, look, *(int(side) for side in stored["size"]))
 
+    def has(self, sha256: str) -> bool:
+        """Whether something is kept of a picture; `find` says whether it can be used."""
+        return self._path(sha256).exists()
+
     def keep(self, sha256: str, embedding: Embedding) -> None:
         """Stores an embedding; a reader sees all of it or nothing."""
         path = self._path(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        handle, partial = tempfile.mkstemp(dir=self._scratch)
         with os.fdopen(handle, "wb") as file:
             size = (embedding.width, embedding.height)
             np.save(file, np.array((embedding.features, embedding.look, size), dtype=self._record))
@@ -115,6 +125,11 @@ class Embedder:
     def __init__(self, backbone: Backbone, cache: FeatureCache) -> None:
         self._backbone = backbone
         self._cache = cache
+
+    def lacking(self, examples: Sequence[Example]) -> NDArray[np.int64]:
+        """Returns how many of the pictures up to each one (n,) are not kept and have to be embedded."""
+        kept = (example.sha256 is not None and self._cache.has(example.sha256) for example in examples)
+        return np.cumsum(~np.fromiter(kept, dtype=bool, count=len(examples)), dtype=np.int64)
 
     def embed(
         self,

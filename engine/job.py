@@ -38,7 +38,9 @@ def run(request: JobRequest, report: Report) -> Done:
     fetcher = Fetcher(AllowedHosts.parse(request.allowed_hosts), hosts=HostMap.parse(request.host_map))
     try:
         backbone = load_backbone(Path(request.backbone) if request.backbone else None)
-        reader = DatasetReader(fetcher, backbone, Path(request.features), report)
+        scratch = Path(request.scratch)
+        scratch.mkdir(parents=True)
+        reader = DatasetReader(fetcher, backbone, Path(request.features), scratch, report)
         match request.task:
             case TrainRequest() as task:
                 return train(task, backbone, reader, report)

@@ -144,7 +144,7 @@ class Jobs:
         left = hours * self._place.hour_seconds - spent
         if left <= 0:
             return OutOfTime(), 0.0
-        shutil.rmtree(self._place.work / key, ignore_errors=True)
+        shutil.rmtree(self._place.job(work), ignore_errors=True)
         self._charge(work, spent + min(TICK, left))
 
         def note(progress: Progress) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from engine.artifacts import publish
 from engine.messages import Done, Failed
-from engine.orders import JobPlace, Work, job_key
+from engine.orders import OUTPUT, JobPlace, Work
 from engine.outcomes import Outcome, settled_evaluation, settled_model
 from engine.queueing import Kind, Turns, next_turn
 from engine.records import Evaluation, Failure, Model, Status
@@ -87,10 +87,10 @@ class Ledger:
         Raises:
             sqlite3.Error: The store refused, and nothing was written.
         """
-        output, place = self._place.work / job_key(work), self._place_of(work)
+        folder, place = self._place.job(work), self._place_of(work)
         with self._store.transaction():  # what lies in its place is always the record's own
             if isinstance(outcome, Done) and self.is_wanted(work):
-                outcome = _published(output, place, outcome)
+                outcome = _published(folder / OUTPUT, place, outcome)
             ended, now = outcome, self._clock()
             record: Work | None
             if isinstance(work, Evaluation):
@@ -99,7 +99,7 @@ class Ledger:
                 record = self._store.models.revise(work, lambda found: settled_model(found, ended, spent_seconds, now))
             if record is not None and record.status is not Status.SUCCEEDED:
                 shutil.rmtree(place, ignore_errors=True)
-        shutil.rmtree(output, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         return record.error if record is not None else None
 
     def discard(self, model: Model) -> None:

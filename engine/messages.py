@@ -42,6 +42,7 @@ class JobRequest(Struct, frozen=True):
 
     task: TrainRequest | EvaluateRequest
     lock: str
+    scratch: str
     features: str
     backbone: str | None
     allowed_hosts: str

@@ -11,6 +11,8 @@ from engine.store import Store
 
 type Work = Model | Evaluation
 
+OUTPUT = "output"
+
 
 def job_key(work: Work) -> str:
     """The name of a record's job, in paths: its id, because names may come back."""
@@ -39,6 +41,10 @@ class JobPlace:
     def work(self) -> Path:
         """Folder of what is not finished."""
         return self.data / "work"
+
+    def job(self, work: Work) -> Path:
+        """Folder of what a job has not finished, all of it; OUTPUT in it is what it leaves."""
+        return self.work / job_key(work)
 
     @property
     def locks(self) -> Path:
@@ -74,7 +80,8 @@ class Orders:
             SealError: A data set's SAS cannot be opened.
         """
         task: TrainRequest | EvaluateRequest
-        output = str(self._place.work / job_key(work))
+        folder = self._place.job(work)
+        output = str(folder / OUTPUT)
         if isinstance(work, Model):
             kind = work.annotation_kind
             test = None if work.test_dataset is None else self._source(work.test_dataset, kind)
@@ -88,6 +95,7 @@ class Orders:
         return JobRequest(
             task=task,
             lock=str(self._place.locks / f"{job_key(work)}.lock"),
+            scratch=str(folder / "scratch"),
             features=str(self._place.data / "features"),
             backbone=None if self._place.backbone is None else str(self._place.backbone),
             allowed_hosts=self._place.allowed_hosts,

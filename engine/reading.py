@@ -27,12 +27,13 @@ class DatasetReader:
         fetcher: Reads URLs.
         backbone: Makes the features.
         features: Folder of the feature cache.
+        scratch: Folder for what is not whole yet.
         report: Takes progress.
     """
 
-    def __init__(self, fetcher: Fetcher, backbone: Backbone, features: Path, report: Report) -> None:
+    def __init__(self, fetcher: Fetcher, backbone: Backbone, features: Path, scratch: Path, report: Report) -> None:
         self._fetcher = fetcher
-        self._embedder = Embedder(backbone, FeatureCache(features, backbone))
+        self._embedder = Embedder(backbone, FeatureCache(features, backbone, scratch))
         self._report = report
 
     def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
@@ -47,7 +48,14 @@ class DatasetReader:
         """
         findings = Findings(source.name)
         examples, pictures = self._examples(source, role, findings)
-        embedded = self._embedder.embed(examples, pictures, findings, self._progress(f"embed_{role}_pictures"))
+        stage, lacking = f"embed_{role}_pictures", self._embedder.lacking(examples)
+        to_make = int(lacking[-1])
+        self._report(Progress(stage, 0.0, 0, to_make))
+
+        def tell(done: int, total: int) -> None:
+            self._report(Progress(stage, done / total, int(lacking[done - 1]), to_make))
+
+        embedded = self._embedder.embed(examples, pictures, findings, tell)
         findings.raise_any()
         return embedded
 

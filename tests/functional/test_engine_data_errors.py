@@ -40,7 +40,7 @@ class Job:
         self._data = data
         self._fetcher = Fetcher(AllowedHosts.parse(store.host), sleep=lambda _: None)
         self._backbone = load_backbone(None)
-        self._reader = DatasetReader(self._fetcher, self._backbone, data / "features", self.progress.append)
+        self._reader = DatasetReader(self._fetcher, self._backbone, data / "features", data, self.progress.append)
 
     def read(self, *uris: str, kind: AnnotationKind = CLASSIFICATION, role: Role = "training") -> EmbeddedSet:
         return self._reader.read(DatasetSource("parts", kind, uris, SAS), role)
@@ -109,7 +109,7 @@ def test_every_picture_that_cannot_be_used_is_named_in_the_order_of_the_file(sto
     assert "9 x 60 pixels" in lines[4]
     assert "ENGINE_ALLOWED_HOSTS" in lines[5]
     assert "SECRET" not in error.message
-    assert job.progress[-1] == Progress("embed_training_pictures", 1.0)
+    assert job.progress[-1] == Progress("embed_training_pictures", 1.0, 9, 9)
 
 
 def test_a_store_that_refuses_is_unknown_and_data_at_fault_beside_it_is_corrupt(store: PictureStore, job: Job) -> None:
