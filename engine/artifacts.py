@@ -30,6 +30,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     backbone_digest: str
     training_dataset: str
     pictures: int
+    training_digest: str | None = None  # see `engine.trainingpictures.digest_of`; older models have none
     performance: dict[str, Any]
 
 

@@ -17,7 +17,7 @@ from engine.learn.multilabel import fit_multilabel
 from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind, ModelKind
-from engine.trainingpictures import write_training_pictures
+from engine.trainingpictures import digest_of, write_training_pictures
 
 
 def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -58,6 +58,7 @@ def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetRea
         backbone_digest=backbone.digest,
         training_dataset=task.training.name,
         pictures=len(training.labels),
+        training_digest=digest_of(training),
         performance=performance,
     )
     write_manifest(output, manifest)

@@ -4,6 +4,7 @@ training.npz            sha256 (n, 32) uint8 and looks (n, 4) uint64 of n pictur
 training.jsonl .npy     their names, a line each; where each line begins
 """
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
@@ -20,6 +21,12 @@ from engine.lines import read_lines, write_lines
 def fingerprints_of(pictures: EmbeddedSet) -> Fingerprints:
     """Returns by what the pictures of a data set are known again."""
     return Fingerprints.of(pictures.sha256, pictures.looks)
+
+
+def digest_of(pictures: EmbeddedSet) -> str:
+    """Returns the hex sha256 of a data set's content: a JSON line `[sha256, [labels]]` of each picture, sorted."""
+    lines = sorted(msgspec.json.encode(pair) for pair in zip(pictures.sha256, pictures.labels, strict=True))
+    return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
 
 
 def write_training_pictures(folder: Path, pictures: EmbeddedSet) -> None:

@@ -1,0 +1,23 @@
+"""The digest of a data set's content, as a model's card has it."""
+
+import dataclasses
+
+import numpy as np
+
+from engine.features import EmbeddedSet
+from engine.trainingpictures import digest_of
+
+
+def pictures(*labels: str) -> EmbeddedSet:
+    count = len(labels)
+    names = tuple(f"{number}.jpg" for number in range(count))
+    sha256 = tuple(f"{number:064x}" for number in range(count))
+    pairs = tuple((label,) for label in labels)
+    return EmbeddedSet(np.zeros((count, 2), np.float32), pairs, names, names, sha256, np.zeros((count, 4), np.uint64))
+
+
+def test_the_digest_of_training_pictures_names_pictures_and_labels_and_not_where_they_lay() -> None:
+    one = pictures("bolt", "nut")
+    assert len(digest_of(one)) == 64
+    assert digest_of(one) != digest_of(pictures("nut", "bolt"))
+    assert digest_of(one) == digest_of(dataclasses.replace(one, names=("a", "b"), urls=("c", "d")))
