@@ -24,6 +24,18 @@ class _Output(msgspec.Struct, frozen=True):
     layout: Literal["NCHW"]
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a backbone comes from: also in META.json, and no part of its digest, because features do not depend on it.
+
+    Attributes:
+        licence: Under which it may be passed on, as its authors name it.
+        source: Who made it, and what was done to it since.
+    """
+
+    licence: str | None = None
+    source: str | None = None
+
+
 class _File(msgspec.Struct, frozen=True):
     name: Annotated[str, msgspec.Meta(min_length=1)]
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -65,14 +77,7 @@ def read_manifest(folder: Path) -> Manifest:
         BackboneError: The file is missing, no JSON, or lacks something; the message names it.
     """
     path = folder / "META.json"
-    try:
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except OSError as error:
-        raise BackboneError(
-            f"cannot read {path} ({error}); a backbone's folder holds META.json and model.onnx"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BackboneError(f"{path} is no manifest ({error}); correct it") from error
+    file = _read(path, _File)
     low, high, order = _RANGE.findall(file.input.range)[0]
     manifest = Manifest(
         name=file.name,
@@ -87,6 +92,26 @@ def read_manifest(folder: Path) -> Manifest:
     )
     _check(manifest, path)
     return manifest
+
+
+def read_origin(folder: Path) -> Origin:
+    """Reads from META.json of a backbone's folder where it comes from.
+
+    Raises:
+        BackboneError: The file is missing, no JSON, or has something else than text there; the message names it.
+    """
+    return _read(folder / "META.json", Origin)
+
+
+def _read[File: msgspec.Struct](path: Path, kind: type[File]) -> File:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise BackboneError(
+            f"cannot read {path} ({error}); a backbone's folder holds META.json and model.onnx"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BackboneError(f"{path} is no manifest ({error}); correct it") from error
 
 
 def _check(manifest: Manifest, path: Path) -> None:

@@ -48,8 +48,7 @@ class NetworkBackbone:
         self.name = manifest.name
         self._manifest = manifest
         self._session = session
-        described = json.dumps({"version": VERSION, "side": SIDE, "pooled": POOLED, **asdict(manifest)}, sort_keys=True)
-        self.digest = hashlib.sha256(described.encode()).hexdigest()
+        self.digest = digest_of(manifest)
         self._pooled = {stride: weight for stride, weight in POOLED.items() if stride in manifest.channels}
         self.width = sum(manifest.channels[stride] for stride in self._pooled)
 
@@ -114,6 +113,12 @@ class NetworkBackbone:
             [f"stride{stride}" for stride in strides], {manifest.input_name: np.ascontiguousarray(prepared[None])}
         )
         return {stride: np.asarray(output[0]) for stride, output in zip(strides, outputs, strict=True)}
+
+
+def digest_of(manifest: Manifest) -> str:
+    """Returns the hex digest of the backbone that a manifest describes, weights and preparation included."""
+    described = json.dumps({"version": VERSION, "side": SIDE, "pooled": POOLED, **asdict(manifest)}, sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
