@@ -18,6 +18,7 @@ from engine.analyze import Analyzer
 from engine.catalog import Catalog
 from engine.endpoints import Endpoints
 from engine.errors import RequestError
+from engine.export import Exporter
 from engine.fetch import Fetcher
 from engine.jobs import Jobs
 from engine.learn.backbone import load_backbone
@@ -85,8 +86,9 @@ def build_app(
             provider.shutdown()
 
     catalog = Catalog(store, jobs, sealer, clock, on_deleted_model=predictor.forget)
+    exporter = Exporter(catalog, place, backbone)
     app = Starlette(
-        routes=_routes(Endpoints(catalog, backbone), Analyzer(predictor, fetcher), Reports(catalog, place)),
+        routes=_routes(Endpoints(catalog, backbone), Analyzer(predictor, fetcher), Reports(catalog, place), exporter),
         middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],
         exception_handlers={
             RequestError: answer_request_error,
@@ -106,7 +108,7 @@ class _Name(StringConvertor):
     regex = r"(?:(?!:(?:cancel|export|predictions|report)$)[^/])+"
 
 
-def _routes(endpoints: Endpoints, analyzer: Analyzer, reports: Reports) -> list[Route]:
+def _routes(endpoints: Endpoints, analyzer: Analyzer, reports: Reports, exporter: Exporter) -> list[Route]:
     register_url_convertor("name", _Name())
     base = "/computervision"
     evaluation = f"{base}/models/{{model:name}}/evaluations/{{name:name}}"
@@ -124,6 +126,7 @@ def _routes(endpoints: Endpoints, analyzer: Analyzer, reports: Reports) -> list[
         ("GET", f"{base}/models/{{name:name}}", endpoints.get_model),
         ("DELETE", f"{base}/models/{{name:name}}", endpoints.delete_model),
         ("GET", f"{base}/models/{{name:name}}:report", reports.get_model_report),
+        ("GET", f"{base}/models/{{name:name}}:export", exporter.export_model),
         ("GET", f"{base}/models/{{model:name}}/evaluations", endpoints.list_evaluations),
         ("PUT", evaluation, endpoints.put_evaluation),
         ("GET", evaluation, endpoints.get_evaluation),

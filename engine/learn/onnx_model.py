@@ -40,11 +40,11 @@ def onnx_classifier(network: bytes, manifest: Manifest, classifier: Classifier) 
     before, after = Nodes(), Nodes("after_")
     _add_preparation(before, manifest)
     _add_classifier(after, _add_embedding(after, manifest), classifier)
-    height_width = ["height", "width", 3]
+    sides: list[str | int] = ["height", "width", 3]
     graph = helper.make_graph(
         [*before.nodes, *backbone.graph.node, *after.nodes],
         "classifier",
-        [helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, height_width)],
+        [helper.make_tensor_value_info(PICTURE, onnx.TensorProto.UINT8, sides)],
         [helper.make_tensor_value_info(CONFIDENCES, onnx.TensorProto.DOUBLE, [len(classifier.labels)])],
         [*before.constants, *backbone.graph.initializer, *after.constants],
         sparse_initializer=backbone.graph.sparse_initializer,
