@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.engine_support import (
+    ROOT,
     Engine,
     PictureStore,
     check_error,
@@ -144,6 +146,18 @@ def test_files_of_a_backbone_that_changed_since_the_engine_started_are_not_expor
     finally:
         (backbone / "model.onnx").write_bytes(network)
     assert "averages" in check_error(refused, 409, "ModelBackboneMismatch")
+
+
+def test_exports_at_the_same_time_are_each_whole(exported: tuple[Engine, bytes]) -> None:
+    engine, content = exported
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda _: engine.call("GET", "models/parts:export").content, range(8)))
+    assert answers == [content] * 8
+
+
+def test_onnx_is_imported_only_when_a_model_is_exported() -> None:
+    program = "import sys, engine.app, engine.job, engine.learn.network; sys.exit('onnx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_with_the_built_in_backbone_the_zip_has_the_head_and_says_what_it_needs(
