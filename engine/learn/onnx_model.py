@@ -77,7 +77,7 @@ def _modern(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 def _add_preparation(nodes: Nodes, manifest: Manifest) -> None:
     """Adds what makes the network's input of the picture: what `NetworkBackbone` does before it runs."""
-    planes = nodes.cast(nodes.add("Transpose", PICTURE, perm=[2, 0, 1]), np.float64)
+    planes = nodes.cast(nodes.add("Transpose", PICTURE, perm=[2, 0, 1]), np.int32)
     height, width = add_side(nodes, PICTURE, 0), add_side(nodes, PICTURE, 1)
     new_width, new_height = add_sides_of_area(nodes, height, width, SIDE, step=STEP, longest_aspect=LONGEST_ASPECT)
     levels = add_resized(nodes, planes, height=height, width=width, new_height=new_height, new_width=new_width)

@@ -76,7 +76,9 @@ def add_sides_of_area(
 def add_resized(
     nodes: Nodes, planes: Value, *, height: Value, width: Value, new_height: Value, new_width: Value
 ) -> Value:
-    """Adds what `engine.learn.pictures.resized` does with a reducing gap of 1 to planes (3, H, W); all are float64.
+    """Adds what `engine.learn.pictures.resized` does with a reducing gap of 1 to planes (3, H, W).
+
+    The planes are int32, all else is float64.
 
     ONNX's own Resize works with float32 weights and differs by up to 23 of 255 levels. Pillow averages whole blocks,
     then resizes one axis after the other, with whole-numbered weights, and rounds to whole levels after each step; such
@@ -84,21 +86,21 @@ def add_resized(
     first was measured (Pillow 13).
     """
     fit_rows, fit_columns = _add_factor(nodes, height, new_height), _add_factor(nodes, width, new_width)
-    down, across = _add_blocks(nodes, height, fit_rows), _add_blocks(nodes, width, fit_columns)
-    sums = nodes.add("MatMul", nodes.add("Transpose", down, perm=[1, 0]), nodes.add("MatMul", planes, across))
-    areas = nodes.add("Mul", _add_sizes(nodes, down, 1), _add_sizes(nodes, across, 0))
+    sums, wides = _add_block_sums(nodes, planes, 2, width, fit_columns)
+    sums, highs = _add_block_sums(nodes, nodes.cast(sums, np.float64), 1, height, fit_rows)
+    areas = nodes.add("Mul", nodes.add("Unsqueeze", highs, np.array([1])), wides)
     rounding = nodes.add("Floor", nodes.add("Mul", areas, np.float64(0.5)))
     inverses = nodes.cast(nodes.add("Div", np.float64(2**24), areas), np.float32)  # as Pillow divides, a little low
     shares = nodes.add("Mul", nodes.add("Floor", nodes.cast(inverses, np.float64)), np.float64(2**-24))
     reduced = nodes.add("Floor", nodes.add("Mul", nodes.add("Add", sums, rounding), shares))
-    across_weights = _add_weights(nodes, across, width, fit_columns, new_width)
-    down_weights = nodes.add("Transpose", _add_weights(nodes, down, height, fit_rows, new_height), perm=[1, 0])
+    across_weights = _add_weights(nodes, wides, width, fit_columns, new_width)
+    down_weights = nodes.add("Transpose", _add_weights(nodes, highs, height, fit_rows, new_height), perm=[1, 0])
     wide = _add_levels(nodes, nodes.add("MatMul", reduced, across_weights))
     width_first = _add_levels(nodes, nodes.add("MatMul", down_weights, wide))
     low = _add_levels(nodes, nodes.add("MatMul", down_weights, reduced))
     height_first = _add_levels(nodes, nodes.add("MatMul", low, across_weights))
-    narrowed = nodes.add("Sub", add_side(nodes, across, 1), new_width)
-    lowered = nodes.add("Sub", add_side(nodes, down, 1), new_height)
+    narrowed = nodes.add("Sub", add_side(nodes, wides, 0), new_width)
+    lowered = nodes.add("Sub", add_side(nodes, highs, 0), new_height)
     least = nodes.add("Max", nodes.add("Mul", narrowed, np.float64(2)), np.float64(0))
     return nodes.add("Where", nodes.add("Greater", lowered, least), height_first, width_first)
 
@@ -108,29 +110,38 @@ def _add_factor(nodes: Nodes, old: Value, new: Value) -> Value:
     return nodes.add("Max", nodes.add("Floor", nodes.add("Div", old, new)), np.float64(1))
 
 
-def _add_blocks(nodes: Nodes, old: Value, factor: Value) -> Value:
-    """Adds the matrix (old, blocks) that is 1 where a pixel belongs to a block; the last block may be smaller."""
-    one = np.float64(1)
-    owners = nodes.add("Floor", nodes.add("Div", nodes.add("Range", np.float64(0), old, one), factor))
-    blocks = nodes.add("Range", np.float64(0), nodes.add("Ceil", nodes.add("Div", old, factor)), one)
-    same = nodes.add("Equal", nodes.add("Unsqueeze", owners, np.array([1])), blocks)
-    return nodes.cast(same, np.float64)
+def _add_block_sums(nodes: Nodes, planes: Value, axis: int, old: Value, factor: Value) -> tuple[Value, Value]:
+    """Adds the sums of planes (3, H, W) over blocks along an axis, and how many pixels each block has (blocks,).
 
-
-def _add_sizes(nodes: Nodes, blocks: Value, axis: int) -> Value:
-    """Adds the pixels of each block, (1, blocks) or, for axis 1, (blocks, 1)."""
-    sizes = nodes.add("ReduceSum", blocks, np.array([0]), keepdims=0)
-    return nodes.add("Unsqueeze", sizes, np.array([axis]))
+    The last block may be smaller.
+    """
+    starts = nodes.add("Range", np.float64(0), old, factor)
+    ends = nodes.add("Min", nodes.add("Add", starts, factor), old)
+    first, last = nodes.cast(starts, np.int64), nodes.cast(nodes.add("Sub", ends, np.float64(1)), np.int64)
+    totals = nodes.add("CumSum", planes, np.int64(axis))
+    grown = nodes.add(
+        "Sub", nodes.add("Gather", totals, last, axis=axis), nodes.add("Gather", totals, first, axis=axis)
+    )
+    sums = nodes.add("Add", grown, nodes.add("Gather", planes, first, axis=axis))
+    return sums, nodes.add("Sub", ends, starts)
 
 
 def _add_weights(nodes: Nodes, blocks: Value, old: Value, factor: Value, new: Value) -> Value:
-    """Adds the matrix (blocks, new) of a triangle about each new pixel's centre, in units of 2 ** -PILLOW_BITS."""
+    """Adds the matrix (blocks, new) of a triangle about each new pixel's centre, in units of 2 ** -PILLOW_BITS.
+
+    Args:
+        nodes: Take it.
+        blocks: An array (blocks,).
+        old: Pixels of the side before blocks were averaged.
+        factor: Pixels of a block's side.
+        new: Pixels of the side that is wanted.
+    """
     half, one = np.float64(0.5), np.float64(1)
     extent = nodes.cast(nodes.cast(nodes.add("Div", old, factor), np.float32), np.float64)  # Pillow's box is float32
     scale = nodes.add("Div", extent, new)
     sharpness = nodes.add("Div", one, nodes.add("Max", scale, one))
     centres = nodes.add("Mul", nodes.add("Add", nodes.add("Range", np.float64(0), new, one), half), scale)
-    places = nodes.add("Range", np.float64(0), add_side(nodes, blocks, 1), one)
+    places = nodes.add("Range", np.float64(0), add_side(nodes, blocks, 0), one)
     offsets = nodes.add("Sub", nodes.add("Unsqueeze", places, np.array([1])), centres)
     distances = nodes.add("Mul", nodes.add("Add", offsets, half), sharpness)
     heights = nodes.add("Max", nodes.add("Sub", one, nodes.add("Abs", distances)), np.float64(0))

@@ -15,7 +15,7 @@ TALL = [(1200, 60), (700, 20), (901, 455), (640, 480), (380, 130), (2048, 1365),
 @pytest.fixture(scope="module")
 def resizing() -> onnxruntime.InferenceSession:
     nodes = Nodes()
-    planes = nodes.cast(nodes.add("Transpose", "picture", perm=[2, 0, 1]), np.float64)
+    planes = nodes.cast(nodes.add("Transpose", "picture", perm=[2, 0, 1]), np.int32)
     height, width = add_side(nodes, "picture", 0), add_side(nodes, "picture", 1)
     new_width, new_height = add_sides_of_area(nodes, height, width, 224, step=32, longest_aspect=3.0)
     done = add_resized(nodes, planes, height=height, width=width, new_height=new_height, new_width=new_width)
