@@ -157,7 +157,7 @@ def put_dataset(engine: Engine, name: str) -> httpx.Response:
 def test_a_training_that_cannot_be_enough_ends_early_and_says_what_would_be(
     store: PictureStore, tmp_path: Path
 ) -> None:
-    """Each picture is read at the second try, after 0.25 s, eight at once: all take 37 s or more, the budget is 15 s."""
+    """Each picture is read at the second try, after 0.25 s, eight at once: 37 s or more, of a budget of 15."""
     drawn = {label: draw_part(label, 1) for label in COLOURS}
     pictures = [Picture(label, drawn[label] + bytes(number)) for number in range(400) for label in COLOURS]
     uri = store.put_dataset("endless", pictures)
