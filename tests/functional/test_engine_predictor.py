@@ -167,7 +167,8 @@ def test_calls_are_answered_in_the_order_in_which_they_came(tmp_path: Path) -> N
         await asyncio.gather(*waiting)
 
     asyncio.run(crowd())
-    places = {width: place for place, width in enumerate(bench.backbone.began)}
-    cores = bench.predictor.threads
-    assert all(abs(places[width] - number) < cores for number, width in enumerate(widths))
     bench.close()
+    places = {width: place for place, width in enumerate(bench.backbone.began)}
+    # Whoever begins has left behind only those that the other threads took before, and may be slow with.
+    cores = bench.predictor.threads
+    assert all(number - places[width] < cores for number, width in enumerate(widths))
