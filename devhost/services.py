@@ -81,9 +81,8 @@ class Services:
             azurite_child(data=self.data / "azurite", log=access_log, ports=storage, env=base, installed=azurite)
         ]
         if engine:
-            settings = engine_settings(
-                self.data / "engine", storage=storage, secrets_=self._secrets, overrides=overrides
-            )
+            callers = {"ENGINE_ALLOWED_HOSTS": base.get("ENGINE_ALLOWED_HOSTS", ""), **overrides}
+            settings = engine_settings(self.data / "engine", storage=storage, secrets_=self._secrets, overrides=callers)
             command = [sys.executable, "-m", "engine", "--host", "127.0.0.1", "--port", str(self.ports.engine)]
             children.append(Child("engine", command, env={**base, **settings}, log=logs / "engine.log"))
         settings = host_settings(

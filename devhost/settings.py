@@ -97,11 +97,13 @@ def host_settings(
 def engine_settings(
     data: Path, *, storage: StoragePorts, secrets_: ServiceSecrets, overrides: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns the engine's settings: its own folder and keys, Azurite as the only host it may fetch from."""
+    """Returns the engine's settings: its own folder and keys; it may read Azurite, and hosts the caller adds."""
+    ours = {name: value for name, value in overrides.items() if name.startswith("ENGINE_")}
+    hosts = [f"127.0.0.1:{storage.blob}", ours.pop("ENGINE_ALLOWED_HOSTS", "")]
     return {
         "ENGINE_KEYS": secrets_.engine_key,
         "ENGINE_SECRET": secrets_.engine_secret,
         "ENGINE_DATA": str(data),
-        "ENGINE_ALLOWED_HOSTS": f"127.0.0.1:{storage.blob}",
-        **{name: value for name, value in overrides.items() if name.startswith("ENGINE_")},
+        "ENGINE_ALLOWED_HOSTS": ",".join(filter(None, hosts)),
+        **ours,
     }

@@ -73,6 +73,12 @@ def test_each_process_gets_its_own_settings_and_the_callers_come_first(tmp_path:
     assert all(name.startswith("ENGINE_") for name in engine)
 
 
+def test_hosts_that_the_caller_adds_stand_beside_the_storage(tmp_path: Path) -> None:
+    secrets, overrides = load_secrets(tmp_path / "secrets.json"), {"ENGINE_ALLOWED_HOSTS": "pictures.example.org"}
+    engine = engine_settings(tmp_path, storage=StoragePorts(), secrets_=secrets, overrides=overrides)
+    assert engine["ENGINE_ALLOWED_HOSTS"] == "127.0.0.1:10000,pictures.example.org"
+
+
 def test_local_settings_come_before_the_sample(tmp_path: Path) -> None:
     assert read_local_settings(tmp_path) == {}
     (tmp_path / "local.settings.sample.json").write_text(json.dumps({"Values": {"A": "sample"}}))
