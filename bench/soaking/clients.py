@@ -15,6 +15,7 @@ VERSION: Final = "2023-04-01-preview"
 BASE: Final = "models/base"  # trained before the soak, never deleted: the model that always answers
 _MODELS: Final = 6  # kept at once, beside the base
 _EVALUATIONS: Final = 6  # kept at once, of the base
+_ANY_MODEL: Final = 0.1  # share of analyze calls that go to whatever model, though it may not be able to answer
 _PAUSES: Final = (0.02, 0.08)  # s between two calls
 
 
@@ -68,11 +69,17 @@ class Caller:
         self._put_job(path, {"evaluationParameters": {"testDatasetName": test}})
 
     def look(self, path: str) -> str | None:
-        """Asks how a job is; returns its status, "lost" when the engine knows no such job, None without an answer."""
+        """Asks how a job is; returns its status, "lost" when the engine knows no such job, None without an answer.
+
+        One that failed without a reason is "unexplained", which is no end.
+        """
         answer = self.call("GET", path)
         if answer is None or answer.status_code not in (200, 404):
             return None
-        status = str(answer.json()["status"]) if answer.status_code == 200 else "lost"
+        body = answer.json()
+        status = str(body["status"]) if answer.status_code == 200 else "lost"
+        if status == "failed" and not body.get("error", {}).get("message"):
+            status = "unexplained"
         self._record.see(path, status)
         return status
 
@@ -136,7 +143,9 @@ class Visitor:
         self._ask_about(json={"url": self._server.picture_url(self._rng)})
 
     def _ask_about(self, **arguments: Any) -> None:
-        model = self._rng.choice([BASE, BASE, *self._record.models()]).removeprefix("models/")
+        able = [path for path, status in self._record.jobs().items() if status == "succeeded" and path.count("/") == 1]
+        anybody = self._rng.random() < _ANY_MODEL
+        model = self._rng.choice([BASE, *(self._record.models() if anybody else able)]).removeprefix("models/")
         self._caller.call("POST", "imageanalysis:analyze", params={"model-name": model}, **arguments)
 
     def _poll(self) -> None:
