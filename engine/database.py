@@ -30,20 +30,31 @@ class Database:
     see what was committed before it.
 
     Raises:
-        StartError: The file is of another schema.
+        StartError: The file is of another schema, no database, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._writing = threading.RLock()
         self._reading = threading.Lock()
         self._writer: int | None = None  # the thread that is in a transaction
+        self._reader: sqlite3.Connection | None = None
         self._connection = _connect(path)
+        try:
+            self._open(path)
+        except sqlite3.Error as exc:
+            self.close()
+            raise StartError(
+                f"{path} cannot be used ({exc}). Put a copy of it back, or move it away to begin anew."
+            ) from exc
+        except StartError:
+            self.close()
+            raise
+
+    def _open(self, path: Path) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        self._reader: sqlite3.Connection | None = None
         schema = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if schema not in (0, SCHEMA):
-            self._connection.close()
             raise StartError(f"{path} has schema {schema}, this engine reads {SCHEMA}. Use the engine that wrote it.")
         if schema == 0:
             with self.transaction() as connection:

@@ -9,7 +9,8 @@ EngineError
 │   ├── AlreadyExistsError         409
 │   ├── NotReadyError              409
 │   ├── PreconditionFailedError    412
-│   └── TooBusyError               429 with Retry-After
+│   ├── TooBusyError               429 with Retry-After
+│   └── DiskRefusedError           500
 ├── JobError                       written on a model or an evaluation: contract code, message
 ├── FetchError                     a URL could not be read
 │   ├── RefusedUrlError            not an allowed address; never tried
@@ -112,6 +113,13 @@ class TooBusyError(RequestError):
     def __init__(self, message: str, *, retry_seconds: int) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class DiskRefusedError(RequestError):
+    """The engine's disk refuses, most likely because it is full."""
+
+    status = 500
+    default_code = "InternalServerError"
 
 
 class JobError(EngineError):

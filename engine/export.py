@@ -8,6 +8,7 @@ predict.py      does so; only beside model.onnx
 """
 
 import hashlib
+import logging
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 
 from engine.artifacts import Manifest, classifier_path, read_manifest
 from engine.catalog import Catalog
-from engine.errors import NotReadyError
+from engine.errors import DiskRefusedError, NotReadyError
 from engine.learn import manifest as networks
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
@@ -33,6 +34,7 @@ CARD_SCHEMA = 1
 PIECE = 262_144  # bytes that are sent at once
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # of a zip's time: equal models make equal bytes
 _EXPORTED = Path(__file__).with_name("exported")
+_log = logging.getLogger(__name__)
 _RUNS_ALONE = """# {name}
 
 An image classifier. `model.onnx` is all of it: give it a picture, uint8 (height, width, 3) in RGB, upright, of any
@@ -77,15 +79,25 @@ class Exporter:
         if model.status is not Status.SUCCEEDED:
             raise NotReadyError(f"Model '{name}' is {model.status}; only a succeeded one can be exported.")
         members = self._members(model)
+        try:
+            content = self._written(members)
+        except OSError as exc:
+            _log.exception("The zip of model '%s' could not be written.", name)
+            raise DiskRefusedError(
+                f"The zip of model '{name}' could not be written ({exc.strerror}). Is ENGINE_DATA full?"
+            ) from exc
+        size = content.tell()
+        content.seek(0)
+        return content, size
+
+    def _written(self, members: Mapping[str, bytes]) -> IO[bytes]:
         content = tempfile.TemporaryFile(dir=self._place.data)  # noqa: SIM115 - closed when it was sent
         try:
             write_zip(content, members)
         except BaseException:
             content.close()
             raise
-        size = content.tell()
-        content.seek(0)
-        return content, size
+        return content
 
     def _members(self, model: Model) -> dict[str, bytes]:
         """Returns the files of the zip.

@@ -135,7 +135,8 @@ class Ledger:
         locks = self._place.locks
         locks.mkdir(exist_ok=True)
         for path in locks.iterdir():
-            _remove_unless_held(path)
+            if path.is_file():
+                _remove_unless_held(path)
 
 
 def _published(output: Path, place: Path, done: Done) -> Outcome:

@@ -172,12 +172,17 @@ class Store:
     """The engine's memory: three tables in `engine.sqlite3` under the data folder, which it holds alone.
 
     Raises:
-        StartError: Another engine uses the folder, or the file is of another schema.
+        StartError: Another engine uses the folder, it cannot be used, or the file is no database or of another schema.
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._claim = _claim_folder(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._claim = _claim_folder(folder)
+        except OSError as exc:
+            raise StartError(
+                f"{folder} cannot be used ({exc.strerror}). Set ENGINE_DATA to a folder that may be written to."
+            ) from exc
         try:
             self._database = Database(folder / "engine.sqlite3")
         except StartError:

@@ -91,7 +91,7 @@ def test_what_an_interrupted_training_cost_is_part_of_its_cost(store: PictureSto
         engine.trained("costly", "costly")
     with closing(Store(data)) as stopped:
         stopped.models.change(
-            "costly", lambda found: replace(found, status=Status.TRAINING, spent_seconds=119.5, cost_minutes=None)
+            "costly", lambda found: replace(found, status=Status.TRAINING, spent_seconds=119.99, cost_minutes=None)
         )
     with engine_in_process(data, store.host) as engine:
         assert engine.wait("models/costly")["trainingCostInMinutes"] == 3

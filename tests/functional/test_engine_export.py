@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import subprocess
 import sys
 import zipfile
@@ -146,6 +147,19 @@ def test_files_of_a_backbone_that_changed_since_the_engine_started_are_not_expor
     finally:
         (backbone / "model.onnx").write_bytes(network)
     assert "averages" in check_error(refused, 409, "ModelBackboneMismatch")
+
+
+def test_a_disk_that_refuses_is_told_and_the_connection_stays(exported: tuple[Engine, bytes]) -> None:
+    engine, content = exported
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes a file, for the engine in this process
+    try:
+        refused = [engine.call("GET", "models/parts:export") for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    for answer in refused:
+        assert "ENGINE_DATA" in check_error(answer, 500, "InternalServerError")
+    assert engine.call("GET", "models/parts:export").content == content
 
 
 def test_exports_at_the_same_time_are_each_whole(exported: tuple[Engine, bytes]) -> None:

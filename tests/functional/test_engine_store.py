@@ -160,6 +160,20 @@ def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
+def test_a_folder_that_cannot_be_used_is_refused_and_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "data"):
+        with pytest.raises(StartError, match="ENGINE_DATA"):
+            Store(folder)
+
+
+def test_a_file_that_is_no_database_is_refused_and_the_folder_is_free_again(tmp_path: Path) -> None:
+    (tmp_path / "engine.sqlite3").write_bytes(b"no database at all" * 100)
+    for _ in range(2):
+        with pytest.raises(StartError, match="cannot be used"):
+            Store(tmp_path)
+
+
 def test_a_stored_record_is_plain_json(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.datasets.add(dataset("d"))
