@@ -8,20 +8,17 @@ import argparse
 import hashlib
 import json
 import math
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from bench.report import Figure, print_figures
+from bench.report import Figure, keep_result, print_figures, revision
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import fit_classifier
 from engine.learn.heads import HEADS, Head
@@ -85,10 +82,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     backbone = load_backbone(options.backbone)
     head = HEADS[options.head or backbone.default_head]
+    at = revision()
     names = options.names or sorted(path.parent.name for path in options.datasets.glob("*/coco.json"))
     cells = {name: _measure_set(options.datasets / name, backbone, head, options) for name in names}
     if options.write:
-        _write(backbone, head, options, cells)
+        _write(backbone, head, options, at, cells)
     figures = [figure for name, cell in cells.items() for figure in _figures(name, cell, backbone)]
     return print_figures("accuracy", figures, as_json=options.json)
 
@@ -135,7 +133,7 @@ def held_out(embedded: EmbeddedSet, backbone: Backbone, head: Head, salt: int) -
         right=round(performance.accuracy_top1 * seen),
         average_precision=performance.average_precision,
         calibration_ece=performance.calibration_ece,
-        cross_validated_top1=fitted.cross_validated.accuracy_top1,
+        cross_validated_top1=fitted.cross_validated().accuracy_top1,
     )
 
 
@@ -234,12 +232,15 @@ def _figures(name: str, cell: dict[str, object], backbone: Backbone) -> list[Fig
     return figures
 
 
-def _write(backbone: Backbone, head: Head, options: argparse.Namespace, cells: dict[str, dict[str, object]]) -> None:
-    git = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(git, cwd=RESULTS.parents[2], capture_output=True, text=True, check=True)  # noqa: S603 - fixed command
-    result = {
-        "schema": 1,
-        "config": {
+def _write(
+    backbone: Backbone, head: Head, options: argparse.Namespace, at: str, cells: dict[str, dict[str, object]]
+) -> None:
+    keep_result(
+        RESULTS / f"{backbone.name}.{head.name}.json",
+        cells,
+        at=at,
+        seed=SEED,
+        config={
             "backbone": backbone.name,
             "backbone_digest": backbone.digest,
             "width": backbone.width,
@@ -247,14 +248,8 @@ def _write(backbone: Backbone, head: Head, options: argparse.Namespace, cells: d
             "salts": options.salts,
             "trials": options.trials,
         },
-        "seed": SEED,
-        "revision": done.stdout.strip(),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "onnxruntime", "pillow")},
-        "figures": cells,
-    }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{backbone.name}.{head.name}.json").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+        packages=("numpy", "onnxruntime", "pillow"),
+    )
 
 
 if __name__ == "__main__":

@@ -15,22 +15,16 @@ computing less.
 """
 
 import argparse
-import json
 import os
-import platform
 import random
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.cocofile import decode, fold, intake, reconcile, snapshot
 from bench.cocofile.bounds import MILLION
-from bench.cocofile.home import Home, open_home, say
-from bench.report import Figure, print_figures
+from bench.cocofile.home import open_home, say
+from bench.report import Figure, by_name, keep_result, print_figures, revision
 
 RESULTS: Final = Path(__file__).with_name("results") / "coco"
 CASES: Final = {
@@ -57,36 +51,23 @@ def main(arguments: list[str]) -> int:
     if unknown := set(cases) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     figures: list[Figure] = []
-    revision = _revision()
+    at = revision()
     with open_home(options.pictures) as home:
         for case in cases:
             say(f"case '{case}'")
             found, details = CASES[case](home, random.Random(SEED))  # noqa: S311 - not for secrets
             figures += found
             if options.write:
-                _write(case, home, revision, found, details)
+                keep_result(
+                    RESULTS / f"{case}.json",
+                    by_name(found),
+                    at=at,
+                    seed=SEED,
+                    config={"pictures": home.pictures, "cores": os.cpu_count()},
+                    packages=("azure-storage-blob", "msgspec", "pycocotools"),
+                    details=details,
+                )
     return print_figures("coco", figures, as_json=options.json)
-
-
-def _revision() -> str:
-    git = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
-    done = subprocess.run(git, cwd=RESULTS.parents[2], capture_output=True, text=True, check=True)  # noqa: S603 - fixed command
-    return done.stdout.strip()
-
-
-def _write(case: str, home: Home, revision: str, figures: Sequence[Figure], details: Mapping[str, Any]) -> None:
-    result = {
-        "schema": 1,
-        "config": {"pictures": home.pictures, "cores": os.cpu_count()},
-        "seed": SEED,
-        "revision": revision,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("azure-storage-blob", "msgspec", "pycocotools")},
-        "figures": {figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures},
-        "details": details,
-    }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{case}.json").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,12 @@ and with one, and the better is the peer. Limit, engine and peer take turns; eac
 """
 
 import argparse
-import json
 import os
-import platform
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench.report import Figure, print_figures
+from bench.report import SERVING_PACKAGES, Figure, by_name, keep_result, print_figures, revision
 from bench.serving import busy, overhead, throughput
 from bench.serving.home import open_home, say
 from engine.learn.errors import BackboneError
@@ -56,13 +50,27 @@ def main(arguments: list[str]) -> int:
         parser.error(f"which backbone? Name the folder of {BOUNDED} with --backbone DIR, or set ENGINE_BACKBONE")
     _check_backbone(parser, options.backbone)
     figures: list[Figure] = []
+    at = revision()
     with open_home(options.backbone.absolute()) as home:
         for case in cases:
             say(f"case '{case}'")
             found, details = CASES[case](home, rounds=options.rounds, seconds=options.seconds)
             figures += found
             if options.write:
-                _write(case, options, found, details)
+                keep_result(
+                    RESULTS / f"{case}.json",
+                    by_name(found),
+                    at=at,
+                    seed=0,
+                    config={
+                        "backbone": BOUNDED,
+                        "rounds": options.rounds,
+                        "seconds": options.seconds,
+                        "cores": os.cpu_count(),
+                    },
+                    packages=SERVING_PACKAGES,
+                    details=details,
+                )
     return print_figures("serve", figures, as_json=options.json)
 
 
@@ -73,23 +81,6 @@ def _check_backbone(parser: argparse.ArgumentParser, folder: Path) -> None:
         parser.error(str(exc))
     if manifest.name != BOUNDED:
         parser.error(f"{folder} is {manifest.name}, the bounds are for {BOUNDED}: name its folder with --backbone")
-
-
-def _write(case: str, options: argparse.Namespace, figures: Sequence[Figure], details: Mapping[str, Any]) -> None:
-    git = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
-    done = subprocess.run(git, cwd=RESULTS.parents[2], capture_output=True, text=True, check=True)  # noqa: S603 - fixed command
-    result = {
-        "schema": 1,
-        "config": {"backbone": BOUNDED, "rounds": options.rounds, "seconds": options.seconds, "cores": os.cpu_count()},
-        "seed": 0,
-        "revision": done.stdout.strip(),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "onnxruntime", "pillow", "starlette", "uvicorn")},
-        "figures": {figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures},
-        "details": details,
-    }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{case}.json").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,21 +12,16 @@ caller.
 """
 
 import argparse
-import json
 import os
-import platform
 import random
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from bench.report import Figure, print_figures
+from bench.report import SERVING_PACKAGES, Figure, by_name, keep_result, print_figures, revision
 from bench.serving.home import say
 from bench.soaking.chaos import Chaos
 from bench.soaking.clients import BASE, Caller, Visitor
@@ -52,11 +47,19 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.minutes < 3:
         parser.error(f"--minutes {options.minutes:g}: the last minute must come after the second; give 3 or more")
-    revision = _revision()
+    at = revision()
     with tempfile.TemporaryDirectory(prefix="darkroom-soak-", ignore_cleanup_errors=True) as folder:
         figures, details = _soak(Path(folder), options.minutes * 60)
     if options.write:
-        _write(options.minutes, revision, figures, details)
+        keep_result(
+            RESULTS / "soak.json",
+            by_name(figures),
+            at=at,
+            seed=SEED,
+            config={"minutes": options.minutes, "callers": CALLERS, "cores": os.cpu_count()},
+            packages=SERVING_PACKAGES,
+            details=details,
+        )
     return print_figures("soak", figures, as_json=options.json)
 
 
@@ -154,27 +157,6 @@ def _details(record: Record, chaos: Chaos, lost: list[str]) -> dict[str, Any]:
         "unanswered": dict(record.unanswered),
         "memory_mib_by_minute": [round(chaos.memory_of_minute(60 * minute) / 2**20, 1) for minute in minutes],
     }
-
-
-def _revision() -> str:
-    git = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
-    done = subprocess.run(git, cwd=RESULTS.parents[2], capture_output=True, text=True, check=True)  # noqa: S603 - fixed command
-    return done.stdout.strip()
-
-
-def _write(minutes: float, revision: str, figures: list[Figure], details: dict[str, Any]) -> None:
-    result = {
-        "schema": 1,
-        "config": {"minutes": minutes, "callers": CALLERS, "cores": os.cpu_count()},
-        "seed": SEED,
-        "revision": revision,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("numpy", "onnxruntime", "pillow", "starlette", "uvicorn")},
-        "figures": {figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures},
-        "details": details,
-    }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "soak.json").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 models/{name}/model.npz         the classifier, as `engine.learn` saves it
 models/{name}/model.json        what it is: labels, backbone, data set, performance
 models/{name}/training.*        by what its training pictures are known again (`engine.trainingpictures`)
-models/{name}/report.json       where it is right and wrong, as the wire has it (`engine.judgement`)
-models/{name}/predictions.json and others, what it said of each picture (`engine.predictions`): of the test set, or of
-                                the training pictures in cross-validation
+models/{name}/report.json       where it is right and wrong, as the wire has it (`engine.judgement`): on the test set,
+                                or on the training pictures in cross-validation
 
-evaluations/{model}/{name}/     report and predictions of an evaluation
+evaluations/{model}/{name}/     report.json, and what the model said of each picture (`engine.predictions`)
 """
 
 import os

@@ -44,27 +44,28 @@ def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, r
     report(Progress("measure_performance", 0.0))
     output = Path(task.output)
     output.mkdir(parents=True)
-    performance = judge(classifier, test, model=Path(task.model), output=output)
+    said = judged(classifier, test, classifier.predict(test.features))
+    write_predictions(output, said.labels, said.confidences, test, multilabel=said.multilabel)
+    performance = judge(said, model=Path(task.model), output=output)
     flush(output)
     return Done(performance)
 
 
-def judge(classifier: Classifier, test: EmbeddedSet, *, model: Path, output: Path) -> dict[str, Any]:
-    """Compares the classifier's predictions for a test set with its labels, and keeps predictions and report.
+def judge(said: Judged, *, model: Path, output: Path) -> dict[str, Any]:
+    """Compares what a model said of a test set with its labels, and keeps the report.
 
     Args:
-        classifier: What predicts.
-        test: At least one picture.
+        said: Of at least one picture.
         model: Folder of the model, with its training pictures if it knows them.
-        output: Folder that takes predictions and report.
+        output: Folder that takes the report.
 
     Returns:
         The contract's modelPerformance.
     """
     prints = read_fingerprints(model)
-    near = None if prints is None else find_near_duplicates(fingerprints_of(test), prints)
+    near = None if prints is None else find_near_duplicates(fingerprints_of(said.pictures), prints)
     names = read_training_names(model, [pair.training for pair in (near or [])[:MOST_PAIRS]])
-    return keep_judgement(output, judged(classifier, test, classifier.predict(test.features)), near, names)
+    return keep_report(output, said, near, names)
 
 
 def judged(classifier: Classifier, pictures: EmbeddedSet, confidences: NDArray[np.float64]) -> Judged:
@@ -72,11 +73,10 @@ def judged(classifier: Classifier, pictures: EmbeddedSet, confidences: NDArray[n
     return Judged(classifier.labels, classifier.multilabel, confidences, pictures)
 
 
-def keep_judgement(
-    output: Path, judged: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]
+def keep_report(
+    output: Path, said: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]
 ) -> dict[str, Any]:
-    """Writes predictions and report into a folder, and returns the contract's modelPerformance."""
-    write_predictions(output, judged.labels, judged.confidences, judged.pictures, multilabel=judged.multilabel)
-    report = report_of(judged, near, training_names)
+    """Writes the report into a folder, and returns the contract's modelPerformance."""
+    report = report_of(said, near, training_names)
     report_path(output).write_bytes(msgspec.json.encode(report, order="sorted") + b"\n")
-    return judged.performance()
+    return said.performance()

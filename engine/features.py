@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from engine.access import shown
 from engine.coco import Example
-from engine.errors import PictureSizeError
 from engine.findings import Findings
-from engine.images import Picture, SideLimits
+from engine.images import Picture, SideLimits, check_sides
 from engine.learn.backbone import Backbone
 from engine.learn.looks import WORDS, look_of
 from engine.walk import PictureReader, walk
@@ -45,11 +44,8 @@ class Embedding:
         Raises:
             PictureSizeError: It does not.
         """
-        if sides.least <= min(self.width, self.height) and max(self.width, self.height) <= sides.most:
-            return self
-        raise PictureSizeError(
-            f"The picture has {self.width} x {self.height} pixels; {sides.least} to {sides.most} a side are allowed."
-        )
+        check_sides(self.width, self.height, sides)
+        return self
 
 
 class FeatureCache:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.features import EmbeddedSet
-from engine.learn.metrics import measure
-from engine.learn.multilabel_metrics import TRUE_FROM, measure_multilabel, memberships
+from engine.learn.classifier import measured
+from engine.learn.multilabel_metrics import TRUE_FROM, memberships
 from engine.learn.near_duplicates import NearDuplicate
 
 MOST_MISTAKES = 20
@@ -41,9 +41,7 @@ class Judged:
         if kept is not None:
             confidences = confidences[kept]
             truth = tuple(truth[number] for number in np.flatnonzero(kept).tolist())
-        if self.multilabel:
-            return measure_multilabel(confidences, self.labels, truth).as_wire()
-        return measure(confidences, self.labels, [label for (label,) in truth]).as_wire()
+        return measured(confidences, self.labels, truth, multilabel=self.multilabel).as_wire()
 
 
 def report_of(judged: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 from engine.artifacts import Manifest, classifier_path, flush, write_manifest
 from engine.detection import train_detector
 from engine.errors import JobError
-from engine.evaluation import judge, judged, keep_judgement
+from engine.evaluation import judge, judged, keep_report
 from engine.features import EmbeddedSet
 from engine.findings import CORRUPT
 from engine.learn.backbone import Backbone
@@ -44,11 +44,12 @@ def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetRea
     output.mkdir(parents=True)
     write_training_pictures(output, training)
     if task.test is None:
-        performance = keep_judgement(output, judged(classifier, training, fitted.held_out), None, [])
+        performance = keep_report(output, judged(classifier, training, fitted.held_out), None, [])
     else:
         test = reader.read(task.test, "test")
         report(Progress("measure_performance", 0.0))
-        performance = judge(classifier, test, model=output, output=output)
+        said = judged(classifier, test, classifier.predict(test.features))
+        performance = judge(said, model=output, output=output)
     report(Progress("save_model", 0.0))
     classifier.save(classifier_path(output))
     manifest = Manifest(

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.errors import InvalidRequestError, PermissionDeniedError, RequestError, TooBusyError
+from engine.errors import DiskRefusedError, InvalidRequestError, PermissionDeniedError, RequestError, TooBusyError
 from engine.settings import Settings
 from engine.telemetry import METHOD, STATUS, context_of
 
@@ -112,7 +112,7 @@ async def answer_store_refusal(_request: Request, exc: Exception) -> Response:
     """Answers a change that the disk or another process's lock refused; nothing of it was kept."""
     _log.error("The store refused: %s.", exc)
     message = "The engine's store refused; nothing was changed, and the reason is in the engine's log. Try again later."
-    return error_response(RequestError(message, code="InternalServerError"), 500)
+    return error_response(DiskRefusedError(message))
 
 
 async def answer_unexpected(_request: Request, _exc: Exception) -> Response:

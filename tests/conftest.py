@@ -1,8 +1,15 @@
-"""Rules for the whole suite: nothing but loopback is ever reached."""
+"""Rules for the whole suite: nothing but loopback is ever reached. And what most tests of the engine begin with."""
 
 import ipaddress
 import sys
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.engine_support import PictureStore
 
 LOCAL_NAMES = {"localhost", "", None}
 
@@ -24,3 +31,18 @@ def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(scope="module")
+def store() -> "Iterator[PictureStore]":
+    """An empty store of pictures over HTTP, for the tests of one module."""
+    from tests.engine_support import PictureStore  # only tests that ask for it need the engine
+
+    with PictureStore() as pictures:
+        yield pictures
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the engine of one module keeps what it keeps; not there yet."""
+    return tmp_path_factory.mktemp("engine") / "data"

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +17,7 @@ from engine.learn.calibrate import Softmax, fit_temperature, out_of_fold_scores
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
 from engine.learn.heads import HEADS, Head, LinearRule
 from engine.learn.metrics import Performance, measure
-from engine.learn.multilabel_metrics import MultilabelPerformance
+from engine.learn.multilabel_metrics import MultilabelPerformance, measure_multilabel
 from engine.learn.onevsrest import ONE_VS_REST
 from engine.learn.platt import Platt
 
@@ -148,12 +148,29 @@ class FittedClassifier:
     Attributes:
         classifier: What predicts.
         held_out: (n, k) confidences in each picture, given by a rule that has not seen it.
-        cross_validated: How well these do.
+        truth: The labels of each picture; exactly one unless the classifier is multi-label.
     """
 
     classifier: Classifier
     held_out: NDArray[np.float64]
-    cross_validated: Performance | MultilabelPerformance
+    truth: Sequence[Collection[str]]
+
+    def cross_validated(self) -> Performance | MultilabelPerformance:
+        """Measures how well `held_out` does."""
+        return measured(self.held_out, self.classifier.labels, self.truth, multilabel=self.classifier.multilabel)
+
+
+def measured(
+    confidences: NDArray[np.float64], labels: Sequence[str], truth: Sequence[Collection[str]], *, multilabel: bool
+) -> Performance | MultilabelPerformance:
+    """Compares confidences (n, k) in k labels with the labels of n pictures, as their kind asks.
+
+    Raises:
+        ValueError: As `measure` and `measure_multilabel` do.
+    """
+    if multilabel:
+        return measure_multilabel(confidences, labels, truth)
+    return measure(confidences, labels, [label for (label,) in truth])
 
 
 def fit_classifier(
@@ -188,8 +205,7 @@ def fit_classifier(
     rule = head.fit(features, targets, len(labels))
     tell("fit", 1.0)
     classifier = Classifier(tuple(labels), backbone.digest, head.name, rule, calibration)
-    held_out = calibration.probabilities(scores)
-    return FittedClassifier(classifier, held_out, measure(held_out, labels, [labels[target] for target in targets]))
+    return FittedClassifier(classifier, calibration.probabilities(scores), [(labels[target],) for target in targets])
 
 
 def check_pictures(

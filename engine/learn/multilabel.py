@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.learn.backbone import Backbone
 from engine.learn.calibrate import FOLDS, FOLDS_OF_MANY, MANY
 from engine.learn.classifier import Classifier, FittedClassifier, check_pictures
-from engine.learn.multilabel_metrics import measure_multilabel, memberships
+from engine.learn.multilabel_metrics import memberships
 from engine.learn.onevsrest import OneVsRestHead
 from engine.learn.platt import fit_platt
 
@@ -48,8 +48,7 @@ def fit_multilabel(
     rule = head.fit(features, members)
     tell("fit", 1.0)
     classifier = Classifier(tuple(labels), backbone.digest, head.name, rule, calibration)
-    confidences = calibration.probabilities(scores)
-    return FittedClassifier(classifier, confidences, measure_multilabel(confidences, labels, truth))
+    return FittedClassifier(classifier, calibration.probabilities(scores), truth)
 
 
 def deal_folds(members: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -25,12 +25,6 @@ from tests.engine_support import (
 DATES = ("createdDateTime", "updatedDateTime")
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
 @pytest.fixture(scope="module", params=["in process", "served"])
 def engine(
     request: pytest.FixtureRequest, store: PictureStore, tmp_path_factory: pytest.TempPathFactory

@@ -17,12 +17,6 @@ EVALUATE = {"EvaluationParameters": {"TestDatasetName": "parts"}}
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
 def engine(store: PictureStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with engine_in_process(tmp_path_factory.mktemp("engine") / "data", store.host) as running:
         running.register("parts", store.put_parts("parts"))

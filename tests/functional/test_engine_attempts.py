@@ -17,17 +17,6 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine") / "data"
-
-
-@pytest.fixture(scope="module")
 def engine(data: Path, store: PictureStore) -> Iterator[Engine]:
     with engine_in_process(data, store.host) as running:
         yield running

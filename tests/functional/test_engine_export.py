@@ -31,17 +31,6 @@ CLOSE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine") / "data"
-
-
-@pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_network(tmp_path_factory.mktemp("backbone"), **ORIGIN)
 

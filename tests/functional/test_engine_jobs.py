@@ -20,17 +20,6 @@ SAS = "sv=2026-01-01&sig=TOP%2BSECRET"
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine") / "data"
-
-
-@pytest.fixture(scope="module")
 def spans() -> InMemorySpanExporter:
     return InMemorySpanExporter()
 

@@ -30,17 +30,6 @@ PICTURES = 12
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine") / "data"
-
-
-@pytest.fixture(scope="module")
 def engine(data: Path, store: PictureStore) -> Iterator[Engine]:
     """An engine with a model `parts`, tested on 12 pictures of which 2 were in training and 1 has the wrong label."""
     with engine_in_process(data, store.host) as running:

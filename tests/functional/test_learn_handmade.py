@@ -25,7 +25,7 @@ def test_shapes_are_told_apart_whatever_their_colour_and_ground(backbone: Backbo
     fitted = fit_classifier(features[train], targets[train], labels, backbone=backbone)
     answers = np.argmax(fitted.classifier.predict(features[~train]), axis=1)
     assert np.mean(answers == targets[~train]) >= 0.9
-    assert fitted.cross_validated.accuracy_top1 >= 0.9
+    assert fitted.cross_validated().accuracy_top1 >= 0.9
 
 
 def test_colours_of_noise_are_told_apart(backbone: Backbone) -> None:
@@ -39,7 +39,7 @@ def test_colours_of_noise_are_told_apart(backbone: Backbone) -> None:
         ]
     )
     fitted = fit_classifier(features, np.repeat([0, 1], 6), ("red", "green"), backbone=backbone)
-    assert fitted.cross_validated.accuracy_top1 == 1.0
+    assert fitted.cross_validated().accuracy_top1 == 1.0
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (10, 10), (50, 3), (2, 700), (333, 257), (3000, 40)])

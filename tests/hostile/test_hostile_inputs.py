@@ -3,7 +3,7 @@
 import json
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -16,12 +16,6 @@ from tests.hostile.pictures import part
 DATA = "hidden-data-folder"
 SECRETS = (DATA, KEY, "second-key", SECRET, "sig=", "Traceback")
 LEAKS = (*SECRETS, "site-packages", ".py", "root:", str(Path.home()))
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
 
 
 def prepare(engine: Engine, store: PictureStore) -> None:

@@ -21,17 +21,6 @@ ENDED = ("succeeded", "failed", "cancelled")
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[PictureStore]:
-    with PictureStore() as pictures:
-        yield pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine") / "data"
-
-
-@pytest.fixture(scope="module")
 def engine(data: Path, store: PictureStore) -> Iterator[Engine]:
     with engine_process(data, store.host) as running:
         yield running

@@ -33,7 +33,7 @@ def test_two_pictures_a_label_are_enough() -> None:
     probabilities = fitted.classifier.predict(features)
     assert (np.argmax(probabilities, axis=1) == targets).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
-    assert fitted.cross_validated.accuracy_top1 == 1.0
+    assert fitted.cross_validated().accuracy_top1 == 1.0
 
 
 def test_cross_validation_is_not_fooled_by_labels_that_mean_nothing() -> None:
@@ -41,7 +41,7 @@ def test_cross_validation_is_not_fooled_by_labels_that_mean_nothing() -> None:
     features = rng.uniform(1, 2, (200, 300)).astype(np.float32)  # wide enough to be learnt by heart
     targets = rng.permutation(np.arange(200) % 4)
     fitted = fit(features, targets, "abcd")
-    assert fitted.cross_validated.accuracy_top1 < 0.4
+    assert fitted.cross_validated().accuracy_top1 < 0.4
     fresh = fitted.classifier.predict(rng.uniform(1, 2, (100, 300)).astype(np.float32))
     assert fresh.max(axis=1).mean() < 0.5
 
@@ -54,13 +54,13 @@ def test_cross_validated_confidence_tells_the_accuracy_on_fresh_pictures() -> No
     accuracy = float(np.mean(np.argmax(fresh, axis=1) == targets[test]))
     assert 0.4 < accuracy < 0.97
     assert fresh.max(axis=1).mean() == pytest.approx(accuracy, abs=0.06)
-    assert fitted.cross_validated.accuracy_top1 == pytest.approx(accuracy, abs=0.06)
+    assert fitted.cross_validated().accuracy_top1 == pytest.approx(accuracy, abs=0.06)
 
 
 def test_more_pictures_than_features_and_fewer_both_work() -> None:
     for each, width in ((60, 10), (4, 80)):
         features, targets = clouds(3, each, width, distance=8)
-        assert fit(features, targets, "abc").cross_validated.accuracy_top1 > 0.9
+        assert fit(features, targets, "abc").cross_validated().accuracy_top1 > 0.9
 
 
 @pytest.mark.parametrize(
@@ -212,4 +212,4 @@ def test_another_head_than_the_backbones_own_can_be_asked_for() -> None:
     features, targets = clouds(2, 6, 8, distance=8)
     fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(8), head=RidgeHead())
     assert fitted.classifier.head == "ridge"
-    assert fitted.cross_validated.accuracy_top1 == 1.0
+    assert fitted.cross_validated().accuracy_top1 == 1.0

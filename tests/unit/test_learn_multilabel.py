@@ -55,7 +55,7 @@ def test_confidences_are_honest_on_fresh_pictures_and_cross_validation_tells_the
     features, truth = mixtures(1000, 48, seed=1, strength=0.6)
     performance = measure_multilabel(fitted.classifier.predict(features), LABELS, truth)
     assert performance.calibration_ece < 0.06
-    assert fitted.cross_validated.average_precision == pytest.approx(performance.average_precision, abs=0.05)
+    assert fitted.cross_validated().average_precision == pytest.approx(performance.average_precision, abs=0.05)
 
 
 def test_two_pictures_a_label_are_enough_and_make_no_label_certain() -> None:
@@ -73,7 +73,7 @@ def test_labels_that_mean_nothing_get_their_frequency() -> None:
     fitted = fit(features, truth)
     fresh = fitted.classifier.predict(rng.uniform(1, 2, (200, 200)).astype(np.float32))
     assert fresh.mean() == pytest.approx(0.3, abs=0.05)
-    assert fitted.cross_validated.average_precision < 0.45
+    assert fitted.cross_validated().average_precision < 0.45
 
 
 def test_a_label_that_every_picture_has_stays_likely_and_breaks_nothing() -> None:
