@@ -95,8 +95,8 @@ class HandmadeBackbone:
         return maps
 
     def _groups(self, picture: NDArray[np.uint8]) -> list[Array]:
-        patches = [_grid_means(self.dictionary.encode(_shrunk(picture, side))) for side in PATCH_SIDES]
-        coloured = _shrunk(picture, COLOUR_SIDE)
+        patches = [grid_means(self.dictionary.encode(shrunk(picture, side))) for side in PATCH_SIDES]
+        coloured = shrunk(picture, COLOUR_SIDE)
         square = resized(picture, EDGE_SIDE, EDGE_SIDE)
         return [*patches, colour_histograms(coloured), colour_moments(coloured), oriented_gradients(square, EDGE_CELL)]
 
@@ -112,11 +112,13 @@ def stored_backbone() -> HandmadeBackbone:
     return HandmadeBackbone(dictionary, balance, digest)
 
 
-def _shrunk(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return resized(picture, *sides_of_area(picture, side, step=4, longest_aspect=LONGEST_ASPECT))
+def shrunk(picture: NDArray[np.uint8], side: int, *, reducing_gap: float | None = None) -> NDArray[np.uint8]:
+    """Resizes a picture (H, W, 3) to about side² pixels of its own aspect, within LONGEST_ASPECT."""
+    sides = sides_of_area(picture, side, step=4, longest_aspect=LONGEST_ASPECT)
+    return resized(picture, *sides, reducing_gap=reducing_gap)
 
 
-def _grid_means(codes: Array) -> Array:
+def grid_means(codes: Array) -> Array:
     """Averages codes (h, w, K) in each cell of a 3 x 3 grid: (9 · K,)."""
     cells = [cell for rows in np.array_split(codes, GRID, axis=0) for cell in np.array_split(rows, GRID, axis=1)]
     return np.concatenate([cell.mean(axis=(0, 1)) for cell in cells])

@@ -85,12 +85,21 @@ class NetworkBackbone:
                 )
         return backbone
 
+    @property
+    def channels(self) -> dict[int, int]:
+        """Stride -> number of channels of the map."""
+        return self._manifest.channels
+
     def embed(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Maps a picture (H, W, 3) in RGB to the averages of its last maps (D,)."""
-        sides = sides_of_area(picture, SIDE, step=STEP, longest_aspect=LONGEST_ASPECT)
-        maps = self._run(resized(picture, *sides, reducing_gap=REDUCING_GAP))
+        maps = self.maps_of_area(picture)
         averages = [maps[stride].mean(axis=(1, 2), dtype=np.float64).astype(np.float32) for stride in self._pooled]
         return joined(averages, list(self._pooled.values()))
+
+    def maps_of_area(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+        """Maps a picture (H, W, 3) in RGB, resized to about SIDE² pixels of its own aspect, to stride -> (C, h, w)."""
+        sides = sides_of_area(picture, SIDE, step=STEP, longest_aspect=LONGEST_ASPECT)
+        return self._run(resized(picture, *sides, reducing_gap=REDUCING_GAP))
 
     def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
         """Maps a picture (H, W, 3) in RGB to stride -> (C, h, w).
