@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.handmade import stored_backbone
+from engine.learn.builtin import builtin_backbone
+from engine.learn.network import NetworkBackbone
 
 
 class Backbone(Protocol):
@@ -41,14 +42,12 @@ def load_backbone(path: Path | None, *, threads: int = 1) -> Backbone:
     """Opens a backbone.
 
     Args:
-        path: Folder with META.json and model.onnx; None is the built-in, hand-made one.
+        path: Folder with META.json and model.onnx; None is the built-in one.
         threads: CPU threads a network may use for one picture.
 
     Raises:
         BackboneError: The folder is missing, damaged or not what its manifest says.
     """
     if path is None:
-        return stored_backbone()
-    from engine.learn.network import NetworkBackbone  # onnxruntime is loaded only when a network is asked for
-
+        return builtin_backbone(threads)
     return NetworkBackbone.open(path, threads=threads)

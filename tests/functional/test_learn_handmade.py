@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.learn.backbone import Backbone, load_backbone
+from engine.learn.backbone import Backbone
 from engine.learn.classifier import fit_classifier
 from engine.learn.drawings import drawings
 from engine.learn.handmade import STORED, stored_backbone
@@ -13,7 +13,7 @@ from tests.learn_support import shape_picture
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    return load_backbone(None)
+    return stored_backbone()
 
 
 def test_shapes_are_told_apart_whatever_their_colour_and_ground(backbone: Backbone) -> None:
