@@ -1,6 +1,6 @@
 """A trained model as a zip of files that run without the engine, or that say what they need.
 
-model.onnx      backbone and head in one: picture in, confidences out; with the built-in backbone model.npz, the head
+model.onnx      backbone and head in one: picture in, confidences out; where the backbone is no network model.npz, the head
 labels.json     the labels, in the order of the confidences
 card.json       what the model is: data, performance, backbone, licence, head
 README.md       how to use it
@@ -25,8 +25,10 @@ from engine.catalog import Catalog
 from engine.errors import DiskRefusedError, NotReadyError
 from engine.learn import manifest as networks
 from engine.learn.backbone import Backbone
+from engine.learn.builtin import BuiltinBackbone
 from engine.learn.classifier import Classifier
 from engine.learn.errors import BackboneError, ClassifierFileError, NotExportableError
+from engine.learn.network import NetworkBackbone, digest_of
 from engine.orders import JobPlace
 from engine.records import Model, Status
 
@@ -49,9 +51,9 @@ Pictures with a side above 2048 pixels are made smaller first, as `predict.py` d
 _NEEDS_ENGINE = """# {name}
 
 An image classifier's head. `model.npz` is no network, and does not run alone: it takes the features of the backbone
-`{backbone}` that is built into the engine, whose digest must begin with {digest}.
-To use it, run that engine. To have a model that runs with onnxruntime alone, start the engine with a network as its
-backbone (ENGINE_BACKBONE), train the model again, and export that. {confidences}
+`{backbone}`, whose digest must begin with {digest}.
+To use it, run the engine. To have a model that runs with onnxruntime alone, start the engine with one network as its
+backbone (ENGINE_BACKBONE), or with the built-in one, train the model again, and export that. {confidences}
 
 `card.json` says what it was trained on and how well it does; `labels.json` has the labels.
 """
@@ -120,10 +122,11 @@ class Exporter:
                 f"{self._backbone.digest[:12]}). Start the engine with its backbone (ENGINE_BACKBONE) to export it.",
                 code="ModelBackboneMismatch",
             )
-        if self._place.backbone is None:
+        found = _network(self._backbone, classifier)
+        if found is None:
             origin, files, words = networks.Origin(), {"model.npz": head}, _NEEDS_ENGINE
         else:
-            origin, network = _network(self._place.backbone, self._backbone, classifier)
+            origin, network = found
             files, words = {"model.onnx": network, "predict.py": (_EXPORTED / "predict.py").read_bytes()}, _RUNS_ALONE
         return files | {
             "labels.json": _json(classifier.labels),
@@ -146,24 +149,31 @@ def write_zip(file: IO[bytes], members: Mapping[str, bytes]) -> None:
             archive.writestr(zipfile.ZipInfo(name, _BEGINNING), members[name])
 
 
-def _network(folder: Path, backbone: Backbone, classifier: Classifier) -> tuple[networks.Origin, bytes]:
-    """Returns where a backbone comes from, and the ONNX network of a classifier on it.
+def _network(backbone: Backbone, classifier: Classifier) -> tuple[networks.Origin, bytes] | None:
+    """Returns where a backbone comes from, and the ONNX network of a classifier on it; None when it is no network.
 
     Raises:
         NotReadyError: The backbone's files are others than when the engine started, or of no use in another network.
     """
-    from engine.learn.network import digest_of  # onnx and onnxruntime are loaded only when they are needed
-    from engine.learn.onnx_model import onnx_classifier
+    from engine.learn.onnx_model import onnx_classifier  # onnx is loaded only when it is needed
 
+    match backbone:
+        case BuiltinBackbone():
+            source, dictionary = backbone.network, backbone.dictionary
+        case NetworkBackbone():
+            source, dictionary = backbone, None
+        case _:
+            return None
+    folder = source.folder
     try:
         manifest, origin = networks.read_manifest(folder), networks.read_origin(folder)
         network = (folder / "model.onnx").read_bytes()
     except (BackboneError, OSError) as exc:
         raise _changed(backbone) from exc
-    if digest_of(manifest) != backbone.digest or hashlib.sha256(network).hexdigest() != manifest.sha256:
+    if digest_of(manifest) != source.digest or hashlib.sha256(network).hexdigest() != manifest.sha256:
         raise _changed(backbone)
     try:
-        return origin, onnx_classifier(network, manifest, classifier)
+        return origin, onnx_classifier(network, manifest, classifier, dictionary=dictionary)
     except NotExportableError as exc:
         raise NotReadyError(f"The model cannot be exported: {exc}.", code="ModelNotExportable") from exc
 

@@ -34,26 +34,26 @@ class BuiltinBackbone:
     def __init__(self, network: NetworkBackbone, handmade: HandmadeBackbone) -> None:
         """Joins the two."""
         self.name = network.name
-        self._network = network
-        self._dictionary = handmade.dictionary
+        self.network = network
+        self.dictionary = handmade.dictionary
         parts = f"{self.name} {VERSION} {network.digest} {handmade.digest}"
         self.digest = hashlib.sha256(parts.encode()).hexdigest()
         pooled = sum(network.channels[stride] for stride in POOLED)
-        self.width = 2 * pooled + GRID**2 * len(self._dictionary.atoms) + MOMENTS_WIDTH
+        self.width = 2 * pooled + GRID**2 * len(self.dictionary.atoms) + MOMENTS_WIDTH
 
     def embed(self, picture: NDArray[np.uint8]) -> Array:
         """Maps a picture (H, W, 3) in RGB to its embedding (D,)."""
-        maps = self._network.maps_of_area(picture)
+        maps = self.network.maps_of_area(picture)
         means = [maps[stride].mean(axis=(1, 2), dtype=np.float64).astype(np.float32) for stride in POOLED]
         peaks = [maps[stride].max(axis=(1, 2)) for stride in POOLED]
-        patches = grid_means(self._dictionary.encode(shrunk(picture, PATCH_SIDE, reducing_gap=REDUCING_GAP)))
+        patches = grid_means(self.dictionary.encode(shrunk(picture, PATCH_SIDE, reducing_gap=REDUCING_GAP)))
         colours = colour_moments(shrunk(picture, COLOUR_SIDE, reducing_gap=REDUCING_GAP))
         weights = [MEANS] * len(POOLED) + [PEAKS] * len(POOLED) + [PATCHES, COLOURS]
         return joined([*means, *peaks, patches, colours], weights)
 
     def feature_maps(self, picture: NDArray[np.uint8]) -> dict[int, Array]:
         """Maps a picture (H, W, 3) in RGB to the network's maps, stride -> (C, h, w)."""
-        return self._network.feature_maps(picture)
+        return self.network.feature_maps(picture)
 
 
 @functools.cache

@@ -52,15 +52,15 @@ def _level(share: NDArray[np.floating], levels: int) -> NDArray[np.intp]:
 
 
 # sRGB to CIE XYZ, then relative to the white point D65 (IEC 61966-2-1; CIE 15)
-_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], np.float32)
-_WHITE = np.array([0.9505, 1.0, 1.089], np.float32)
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], np.float32)
+WHITE = np.array([0.9505, 1.0, 1.089], np.float32)
 
 
 def _lab(picture: NDArray[np.uint8]) -> Array:
     """Maps sRGB (H, W, 3) to CIE L*a*b* (H, W, 3)."""
     scaled = picture.astype(np.float32) / 255
     linear = np.where(scaled > 0.04045, ((scaled + 0.055) / 1.055) ** 2.4, scaled / 12.92)
-    ratio = linear @ _XYZ.T / _WHITE
+    ratio = linear @ XYZ.T / WHITE
     bent = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
     x, y, z = bent[..., 0], bent[..., 1], bent[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)

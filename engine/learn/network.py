@@ -43,9 +43,10 @@ class NetworkBackbone:
 
     default_head = "lda"
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
-        """Takes a session that answers as the manifest says; `open` makes sure of that."""
+    def __init__(self, folder: Path, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+        """Takes a session that answers as the folder's manifest says; `open` makes sure of that."""
         self.name = manifest.name
+        self.folder = folder
         self._manifest = manifest
         self._session = session
         self.digest = digest_of(manifest)
@@ -73,7 +74,7 @@ class NetworkBackbone:
         if found != manifest.sha256:
             raise BackboneError(f"{path} has sha256 {found}, its manifest says {manifest.sha256}; fetch it again")
         try:
-            backbone = cls(manifest, _session(content, threads))
+            backbone = cls(folder, manifest, _session(content, threads))
             maps = backbone._run(np.zeros((STEP, 2 * STEP, 3), np.uint8))
         except _LOAD_ERRORS as error:
             raise BackboneError(f"{path} does not run as its manifest says ({error}); correct one of them") from error

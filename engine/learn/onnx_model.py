@@ -8,11 +8,13 @@ from onnx import compose, helper, version_converter
 
 from engine.learn.calibrate import Softmax
 from engine.learn.classifier import Classifier
+from engine.learn.dictionary import Dictionary
 from engine.learn.errors import NotExportableError
 from engine.learn.heads import TINY, LinearRule
 from engine.learn.manifest import Manifest
 from engine.learn.network import LONGEST_ASPECT, POOLED, SIDE, STEP
-from engine.learn.onnx_nodes import Nodes, Value, add_resized, add_side, add_sides_of_area
+from engine.learn.onnx_builtin import add_average, add_builtin_groups
+from engine.learn.onnx_nodes import Nodes, RawPicture, Value, add_resized, add_side, add_sides_of_area
 from engine.learn.platt import Platt
 
 LEAST_OPERATORS = 13  # the operator set that `engine.learn.onnx_nodes` is written in
@@ -21,25 +23,34 @@ PICTURE, CONFIDENCES = "picture", "confidences"
 _NETWORK = "network/"  # begins the names of all that was in the backbone
 
 
-def onnx_classifier(network: bytes, manifest: Manifest, classifier: Classifier) -> bytes:
+def onnx_classifier(
+    network: bytes, manifest: Manifest, classifier: Classifier, *, dictionary: Dictionary | None = None
+) -> bytes:
     """Builds the network; equal arguments make equal bytes.
 
     Its input `picture` is uint8 (height, width, 3) in RGB, upright; its output `confidences` is float64 (k,), in the
-    order of the classifier's labels, which are also in its metadata. It computes what `NetworkBackbone.embed` and
+    order of the classifier's labels, which are also in its metadata. It computes what the backbone's `embed` and
     `Classifier.predict` do, step by step.
 
     Args:
         network: The backbone's model.onnx.
         manifest: What it says of it.
         classifier: One that was trained on it.
+        dictionary: Of the built-in backbone, when the network is its; without it the backbone is the network alone.
 
     Raises:
         NotExportableError: The network is of an operator set that cannot be brought up to ours.
     """
     backbone = compose.add_prefix(_modern(onnx.load_model_from_string(network), manifest.name), _NETWORK)
     before, after = Nodes(), Nodes("after_")
-    _add_preparation(before, manifest)
-    _add_classifier(after, _add_embedding(after, manifest), classifier)
+    picture = _add_preparation(before, manifest)
+    maps = {stride: f"{_NETWORK}stride{stride}" for stride in manifest.channels}
+    if dictionary is None:
+        pooled = [(stride, weight) for stride, weight in POOLED.items() if stride in maps]
+        groups = [(add_average(after, maps[stride]), weight) for stride, weight in pooled]
+    else:
+        groups = add_builtin_groups(after, maps, picture, dictionary)
+    _add_classifier(after, _add_joined(after, groups), classifier)
     sides: list[str | int] = ["height", "width", 3]
     graph = helper.make_graph(
         [*before.nodes, *backbone.graph.node, *after.nodes],
@@ -75,8 +86,11 @@ def _modern(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         ) from error
 
 
-def _add_preparation(nodes: Nodes, manifest: Manifest) -> None:
-    """Adds what makes the network's input of the picture: what `NetworkBackbone` does before it runs."""
+def _add_preparation(nodes: Nodes, manifest: Manifest) -> RawPicture:
+    """Adds what makes the network's input of the picture: what `NetworkBackbone` does before it runs.
+
+    Returns what it read of the picture.
+    """
     planes = nodes.cast(nodes.add("Transpose", PICTURE, perm=[2, 0, 1]), np.int32)
     height, width = add_side(nodes, PICTURE, 0), add_side(nodes, PICTURE, 1)
     new_width, new_height = add_sides_of_area(nodes, height, width, SIDE, step=STEP, longest_aspect=LONGEST_ASPECT)
@@ -91,21 +105,17 @@ def _add_preparation(nodes: Nodes, manifest: Manifest) -> None:
     if manifest.layout == "NHWC":
         values = nodes.add("Transpose", values, perm=[1, 2, 0])
     nodes.add("Unsqueeze", values, np.array([0]), name=_NETWORK + manifest.input_name)
+    return RawPicture(planes, height, width)
 
 
-def _add_embedding(nodes: Nodes, manifest: Manifest) -> Value:
-    """Adds the averages of the network's last maps, joined as `engine.learn.groups.joined` does: float32 (D,)."""
-    groups = []
-    for stride, weight in POOLED.items():
-        if stride in manifest.channels:
-            plane = nodes.cast(f"{_NETWORK}stride{stride}", np.float64)
-            cells = nodes.add("Mul", add_side(nodes, plane, 2), add_side(nodes, plane, 3))
-            total = nodes.add("ReduceSum", plane, np.array([0, 2, 3]), keepdims=0)
-            average = nodes.cast(nodes.add("Div", total, cells), np.float32)
-            length = nodes.add("ReduceSum", nodes.cast(nodes.add("Abs", average), np.float64), keepdims=0)
-            share = nodes.add("Div", np.float64(weight**2), nodes.add("Max", length, np.float64(1e-9)))
-            groups.append(nodes.add("Mul", average, nodes.cast(share, np.float32)))
-    return nodes.add("Concat", *groups, axis=0)
+def _add_joined(nodes: Nodes, groups: list[tuple[Value, float]]) -> Value:
+    """Adds what `engine.learn.groups.joined` does with groups and their weights: float32 (D,)."""
+    scaled = []
+    for group, weight in groups:
+        length = nodes.add("ReduceSum", nodes.cast(nodes.add("Abs", group), np.float64), keepdims=0)
+        share = nodes.add("Div", np.float64(weight**2), nodes.add("Max", length, np.float64(1e-9)))
+        scaled.append(nodes.add("Mul", group, nodes.cast(share, np.float32)))
+    return nodes.add("Concat", *scaled, axis=0)
 
 
 def _add_classifier(nodes: Nodes, features: Value, classifier: Classifier) -> None:

@@ -3,6 +3,7 @@
 Only operators and signatures that hold from operator set 13 on are used, so that a piece fits any newer network.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,21 @@ PILLOW_BITS = 22  # of the whole numbers in which Pillow keeps the weights of a 
 
 type Value = str  # the name of a value in the graph
 type Constant = NDArray[Any] | np.generic
+
+
+@dataclass(frozen=True, slots=True)
+class RawPicture:
+    """The picture that is given to a graph.
+
+    Attributes:
+        planes: int32 (3, H, W).
+        height: float64 scalar.
+        width: float64 scalar.
+    """
+
+    planes: Value
+    height: Value
+    width: Value
 
 
 class Nodes:

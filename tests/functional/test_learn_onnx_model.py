@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 from engine.learn.backbone import Backbone, load_backbone
+from engine.learn.builtin import STORED, builtin_backbone
 from engine.learn.classifier import Classifier, fit_classifier
 from engine.learn.errors import NotExportableError
 from engine.learn.manifest import read_manifest
@@ -66,6 +67,16 @@ def test_the_exported_network_of_a_multilabel_classifier_answers_as_the_engine_d
     classifier = fitted(backbone, multilabel=True)
     assert classifier.multilabel
     assert largest_difference(backbone, classifier, network_of(tmp_path, classifier)) < CLOSE
+
+
+def test_the_exported_network_of_the_built_in_backbone_answers_as_the_engine_does() -> None:
+    backbone = builtin_backbone()
+    classifier = fitted(backbone)
+    network = onnx_classifier(
+        (STORED / "model.onnx").read_bytes(), read_manifest(STORED), classifier, dictionary=backbone.dictionary
+    )
+    onnx.checker.check_model(network, full_check=True)
+    assert largest_difference(backbone, classifier, network) < CLOSE
 
 
 def test_a_classifier_exported_twice_is_the_same_to_the_byte_and_names_its_labels(tmp_path: Path) -> None:
