@@ -1,6 +1,6 @@
 """A trained model as a zip of files that run without the engine, or that say what they need.
 
-model.onnx      backbone and head in one: picture in, confidences out; where the backbone is no network model.npz, the head
+model.onnx      backbone and head in one: picture in, confidences out; without a network model.npz, the head
 labels.json     the labels, in the order of the confidences
 card.json       what the model is: data, performance, backbone, licence, head
 README.md       how to use it
@@ -157,11 +157,12 @@ def _network(backbone: Backbone, classifier: Classifier) -> tuple[networks.Origi
     """
     from engine.learn.onnx_model import onnx_classifier  # onnx is loaded only when it is needed
 
+    dictionary = None
     match backbone:
         case BuiltinBackbone():
             source, dictionary = backbone.network, backbone.dictionary
         case NetworkBackbone():
-            source, dictionary = backbone, None
+            source = backbone
         case _:
             return None
     folder = source.folder
