@@ -9,6 +9,8 @@ import msgspec
 
 from engine.learn.errors import BackboneError
 
+type _Positive = Annotated[float, msgspec.Meta(gt=0)]
+
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?) (RGB|BGR)")
 
 
@@ -17,6 +19,8 @@ class _Input(msgspec.Struct, frozen=True):
     layout: Literal["NHWC", "NCHW"]
     dtype: Literal["uint8", "float32"]
     range: Annotated[str, msgspec.Meta(pattern=f"^{_RANGE.pattern}$")]
+    mean: tuple[float, float, float] | None = None
+    std: tuple[_Positive, _Positive, _Positive] | None = None
 
 
 class _Output(msgspec.Struct, frozen=True):
@@ -57,6 +61,8 @@ class Manifest:
         high: What white is mapped to.
         order: Order of the colour channels.
         channels: Stride of each output -> its number of channels, smallest stride first.
+        mean: Of each colour channel, in `order`: subtracted from what the levels were mapped to; None for nothing.
+        std: Likewise, by which the difference is divided.
     """
 
     name: str
@@ -68,6 +74,8 @@ class Manifest:
     high: float
     order: Literal["RGB", "BGR"]
     channels: dict[int, int]
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -89,6 +97,8 @@ def read_manifest(folder: Path) -> Manifest:
         high=float(high),
         order="BGR" if order == "BGR" else "RGB",
         channels=dict(sorted((int(name.removeprefix("stride")), one.channels) for name, one in file.outputs.items())),
+        mean=file.input.mean,
+        std=file.input.std,
     )
     _check(manifest, path)
     return manifest
@@ -118,6 +128,8 @@ def _check(manifest: Manifest, path: Path) -> None:
     rules = {
         "input.range must rise": manifest.low < manifest.high,
         "input.range must be 0-255 for uint8": manifest.dtype != "uint8" or (manifest.low, manifest.high) == (0, 255),
+        "input.mean and input.std must come together": (manifest.mean is None) == (manifest.std is None),
+        "input.mean and input.std are for float32": manifest.mean is None or manifest.dtype == "float32",
         "outputs must name stride32, and only strides that divide 32": 32 in manifest.channels
         and all(stride and 32 % stride == 0 for stride in manifest.channels),
     }

@@ -115,7 +115,10 @@ class NetworkBackbone:
         prepared = picture[..., ::-1] if manifest.order == "BGR" else picture
         if manifest.dtype == "float32":
             scale = (manifest.high - manifest.low) / 255.0
-            prepared = (prepared * scale + manifest.low).astype(np.float32)
+            mapped = prepared * scale + manifest.low
+            if manifest.mean is not None and manifest.std is not None:
+                mapped = (mapped - np.array(manifest.mean)) / np.array(manifest.std)
+            prepared = mapped.astype(np.float32)
         if manifest.layout == "NCHW":
             prepared = prepared.transpose(2, 0, 1)
         strides = sorted(manifest.channels)
@@ -127,7 +130,8 @@ class NetworkBackbone:
 
 def digest_of(manifest: Manifest) -> str:
     """Returns the hex digest of the backbone that a manifest describes, weights and preparation included."""
-    described = json.dumps({"version": VERSION, "side": SIDE, "pooled": POOLED, **asdict(manifest)}, sort_keys=True)
+    said = {key: value for key, value in asdict(manifest).items() if value is not None}
+    described = json.dumps({"version": VERSION, "side": SIDE, "pooled": POOLED, **said}, sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()
 
 

@@ -99,7 +99,11 @@ def _add_preparation(nodes: Nodes, manifest: Manifest) -> RawPicture:
         levels = nodes.add("Gather", levels, np.array([2, 1, 0]), axis=0)
     if manifest.dtype == "float32":
         scaled = nodes.add("Mul", levels, np.float64((manifest.high - manifest.low) / 255.0))
-        values = nodes.cast(nodes.add("Add", scaled, np.float64(manifest.low)), np.float32)
+        mapped = nodes.add("Add", scaled, np.float64(manifest.low))
+        if manifest.mean is not None and manifest.std is not None:
+            centred = nodes.add("Sub", mapped, np.array(manifest.mean)[:, np.newaxis, np.newaxis])
+            mapped = nodes.add("Div", centred, np.array(manifest.std)[:, np.newaxis, np.newaxis])
+        values = nodes.cast(mapped, np.float32)
     else:
         values = nodes.cast(levels, np.uint8)
     if manifest.layout == "NHWC":

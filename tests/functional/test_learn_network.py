@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from engine.learn.backbone import load_backbone
 from engine.learn.errors import BackboneError
 from engine.learn.heads import HEADS
+from engine.learn.manifest import read_manifest
+from engine.learn.network import POOLED, SIDE, VERSION, digest_of
 from tests.learn_support import averaging_network, shape_picture, write_network
 
 WAYS = [
@@ -37,6 +40,25 @@ def test_a_picture_reaches_the_network_as_the_manifest_says(
         seen = seen[..., ::-1]
     expected = seen.reshape(2, 32, 3, 32, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
     np.testing.assert_allclose(maps[32], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_each_colour_is_normalised_by_its_own_mean_and_deviation_in_the_networks_order(tmp_path: Path) -> None:
+    normalised = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.25, 2.0]}
+    wanted = {"name": "input", "layout": "NCHW", "dtype": "float32", "range": "0-1 BGR"} | normalised
+    backbone = load_backbone(write_network(tmp_path, layout="NCHW", dtype="float32", input=wanted))
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[...] = (255, 51, 0)
+    planes = backbone.feature_maps(picture)[32][:, 0, 0]
+    np.testing.assert_allclose(planes, [(0 - 0.1) / 0.5, (0.2 - 0.2) / 0.25, (1 - 0.3) / 2], atol=1e-6)
+    other = load_backbone(write_network(tmp_path / "other", layout="NCHW", dtype="float32", colours="0-1 BGR"))
+    assert backbone.digest != other.digest
+
+
+def test_what_a_manifest_does_not_say_is_no_part_of_the_digest(tmp_path: Path) -> None:
+    manifest = read_manifest(write_network(tmp_path))
+    said = {name: value for name, value in asdict(manifest).items() if name not in ("mean", "std")}
+    facts = json.dumps({"version": VERSION, "side": SIDE, "pooled": POOLED, **said}, sort_keys=True)
+    assert digest_of(manifest) == hashlib.sha256(facts.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (31, 33), (700, 20), (224, 224), (3000, 50)])
@@ -96,6 +118,10 @@ INPUT = {"name": "input", "layout": "NHWC", "dtype": "uint8", "range": "0-255 RG
         ({"input": INPUT | {"name": "picture"}}, "does not run"),
         ({"input": INPUT | {"dtype": "float32"}}, "does not run"),
         ({"input": INPUT | {"layout": "NCHW"}}, "does not run"),
+        ({"input": INPUT | {"mean": [0.5, 0.5, 0.5]}}, "come together"),
+        ({"input": INPUT | {"mean": [0, 0, 0], "std": [1, 1, 1]}}, "for float32"),
+        ({"input": INPUT | {"mean": [0, 0, 0], "std": [1, 0, 1]}}, r"\$\.input\.std"),
+        ({"input": INPUT | {"mean": [0, 0]}}, r"\$\.input\.mean"),
         ({"outputs": {}}, "stride32"),
         (outputs(stride8=3), "stride32"),
         (outputs(stride32=3, stride0=3), "divide 32"),

@@ -62,6 +62,14 @@ def test_the_exported_network_answers_as_the_engine_does(tmp_path: Path, layout:
     assert largest_difference(backbone, classifier, network) < CLOSE
 
 
+def test_the_exported_network_normalises_each_colour_as_the_engine_does(tmp_path: Path) -> None:
+    ways = {"layout": "NCHW", "dtype": "float32", "range": "0-1 RGB", "mean": [0.4, 0.3, 0.2], "std": [0.2, 0.3, 0.4]}
+    folder = write_network(tmp_path, layout="NCHW", dtype="float32", input={"name": "input"} | ways)
+    backbone = load_backbone(folder)
+    classifier = fitted(backbone)
+    assert largest_difference(backbone, classifier, network_of(folder, classifier)) < CLOSE
+
+
 def test_the_exported_network_of_a_multilabel_classifier_answers_as_the_engine_does(tmp_path: Path) -> None:
     backbone = load_backbone(write_network(tmp_path))
     classifier = fitted(backbone, multilabel=True)
