@@ -1,105 +1,54 @@
-"""Embeds pictures once: features are kept by backbone digest and picture sha256."""
+"""A data set's pictures with what an extractor makes of each; what is kept from earlier is not made again."""
 
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.access import shown
 from engine.coco import Example
+from engine.errors import JobError, PictureSizeError
+from engine.executor import Executor
+from engine.featurecache import MISSING, FeatureCache, StoredRows
 from engine.findings import Findings
-from engine.images import Picture, SideLimits, check_sides
-from engine.learn.backbone import Backbone
-from engine.learn.looks import WORDS, look_of
-from engine.walk import PictureReader, walk
+from engine.images import SideLimits, check_sides
+from engine.learn.rows import Rows, held
+from engine.walk import Address, Refused, sifted, verdict
 
-_COLUMNS = 64  # reordered at once
+MOST_HELD: Final = 512 * 1024 * 1024  # bytes of features that are read into memory; more stay in the cache
+
+type OnProgress = Callable[[int, int, int, int], None]
+"""Takes how many pictures are done, of how many; how many were made, of how many that have to be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
-    """What is kept of a picture.
+class ExtractedSet:
+    """A data set's n pictures, in an order that depends on content alone: by sha256, labels, URL.
 
     Attributes:
-        features: (D,) float32, as the backbone made them.
-        look: (4,) uint64, as `look_of` made it.
-        width: Of the picture, in pixels, upright.
-        height: Likewise.
+        examples: What the data set says of them.
+        sha256: Of their bytes, lower-case hex.
+        looks: (n, 4) uint64, see `engine.learn.looks`.
+        sizes: (n, 2) uint32, width and height in pixels, upright.
+        records: What the extractor made of each, read when asked for.
     """
 
-    features: NDArray[np.float32]
-    look: NDArray[np.uint64]
-    width: int
-    height: int
-
-    def within(self, sides: SideLimits) -> Self:
-        """Returns itself when the picture keeps to the limits, which differ between training and evaluation.
-
-        Raises:
-            PictureSizeError: It does not.
-        """
-        check_sides(self.width, self.height, sides)
-        return self
-
-
-class FeatureCache:
-    """Embeddings under `{folder}/{backbone digest}/{sha256[:2]}/{sha256}.npy`; safe to lose, safe to share.
-
-    A file is one record of an array: features, look and size.
-
-    Args:
-        folder: Of all caches.
-        backbone: Whose embeddings these are.
-        scratch: Folder on the same disk for files that are not whole yet; whoever kills the process removes it.
-    """
-
-    def __init__(self, folder: Path, backbone: Backbone, scratch: Path) -> None:
-        self._folder = folder / backbone.digest
-        self._scratch = scratch
-        fields = [("features", "<f4", (backbone.width,)), ("look", "<u8", (WORDS,)), ("size", "<u4", (2,))]
-        self._record = np.dtype(fields)
-
-    def find(self, sha256: str) -> Embedding | None:
-        """Returns what is kept of a picture, or None when that is nothing, damaged, or of another version."""
-        try:
-            stored = np.load(self._path(sha256), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        if stored.shape != () or stored.dtype != self._record:
-            return None
-        features, look = stored["features"].astype(np.float32), stored["look"].astype(np.uint64)
-        return Embedding(features, look, *(int(side) for side in stored["size"]))
-
-    def has(self, sha256: str) -> bool:
-        """Whether something is kept of a picture; `find` says whether it can be used."""
-        return self._path(sha256).exists()
-
-    def keep(self, sha256: str, embedding: Embedding) -> None:
-        """Stores an embedding; a reader sees all of it or nothing."""
-        path = self._path(sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=self._scratch)
-        with os.fdopen(handle, "wb") as file:
-            size = (embedding.width, embedding.height)
-            np.save(file, np.array((embedding.features, embedding.look, size), dtype=self._record))
-        Path(partial).replace(path)
-
-    def _path(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / f"{sha256}.npy"
+    examples: tuple[Example, ...]
+    sha256: tuple[str, ...]
+    looks: NDArray[np.uint64]
+    sizes: NDArray[np.uint32]
+    records: StoredRows
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSet:
-    """A data set's n pictures, in an order that depends on content alone: by sha256, labels, URL.
+    """A data set's n pictures with their features, in the order of `ExtractedSet`.
 
     Attributes:
-        features: (n, D) float32.
+        features: (n, D) float32; read from the cache a piece at a time when they are more than MOST_HELD.
         labels: Of each picture; exactly one for classification, any number, sorted and distinct, for multi-label.
         names: The pictures' file_name, else their URL; never with a query.
         urls: Where they lie, without query.
@@ -107,7 +56,7 @@ class EmbeddedSet:
         looks: (n, 4) uint64, see `engine.learn.looks`.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | Rows
     labels: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
     urls: tuple[str, ...]
@@ -115,70 +64,86 @@ class EmbeddedSet:
     looks: NDArray[np.uint64]
 
 
-class Embedder:
-    """Embeds what the cache lacks."""
+def extract_set(
+    examples: Sequence[Example],
+    cache: FeatureCache,
+    executor: Executor,
+    sides: SideLimits,
+    findings: Findings,
+    on_progress: OnProgress,
+) -> ExtractedSet:
+    """Makes what the cache lacks of a data set's pictures, but for those that cannot be used. Holds no record.
 
-    def __init__(self, backbone: Backbone, cache: FeatureCache) -> None:
-        self._backbone = backbone
-        self._cache = cache
+    Args:
+        examples: At least one.
+        cache: Where the records are, and will be.
+        executor: Makes them.
+        sides: Pixels a side that a picture may have; kept ones are measured too.
+        findings: Takes the pictures that cannot be used.
+        on_progress: Called before the first picture and after each.
 
-    def lacking(self, examples: Sequence[Example]) -> NDArray[np.int64]:
-        """Returns how many of the pictures up to each one (n,) are not kept and have to be embedded."""
-        kept = (example.sha256 is not None and self._cache.has(example.sha256) for example in examples)
-        return np.cumsum(~np.fromiter(kept, dtype=bool, count=len(examples)), dtype=np.int64)
+    Raises:
+        JobError: What was made is not in the cache.
+    """
+    cache.refresh()
+    numbers = cache.find([example.sha256 for example in examples])
+    lacking = np.cumsum(numbers == MISSING)
+    to_make = int(lacking[-1])
+    on_progress(0, len(examples), 0, to_make)
+    addresses = [Address.of(examples[row]) for row in np.flatnonzero(numbers == MISSING).tolist()]
 
-    def embed(
-        self,
-        examples: Sequence[Example],
-        pictures: PictureReader,
-        findings: Findings,
-        on_progress: Callable[[int, int], None],
-    ) -> EmbeddedSet:
-        """Embeds a data set's pictures, but for those that cannot be used. Holds their features once.
+    def tell(done: int, total: int) -> None:
+        on_progress(done, total, int(lacking[done - 1]), to_make)
 
-        Args:
-            examples: At least one.
-            pictures: Reads them.
-            findings: Takes those that cannot be used.
-            on_progress: Called with how many are done, of how many.
-        """
-        features = np.empty((len(examples), self._backbone.width), dtype=np.float32)
-        looks = np.empty((len(examples), WORDS), dtype=np.uint64)
-        rows: list[tuple[str, Example]] = []
-        work = partial(self._embed_one, pictures)
-        for example, (sha256, embedding) in walk(examples, work, findings, on_progress):
-            features[len(rows)], looks[len(rows)] = embedding.features, embedding.look
-            rows.append((sha256, example))
-        order = sorted(range(len(rows)), key=lambda row: (rows[row][0], rows[row][1].labels, rows[row][1].url))
-        _reorder(features, order)
-        return EmbeddedSet(
-            features=features[: len(rows)],
-            labels=tuple(rows[row][1].labels for row in order),
-            names=tuple(rows[row][1].name for row in order),
-            urls=tuple(shown(rows[row][1].url) for row in order),
-            sha256=tuple(rows[row][0] for row in order),
-            looks=looks[order],
-        )
-
-    def _embed_one(self, pictures: PictureReader, example: Example) -> tuple[str, Embedding]:
-        if example.sha256 is not None:
-            known = self._cache.find(example.sha256)
-            if known is not None:
-                return example.sha256, known.within(pictures.sides)
-        sha256, content = pictures.fetch(example)
-        known = self._cache.find(sha256)
-        if known is None:
-            known = pictures.decode(content, self._embed_picture)
-            self._cache.keep(sha256, known)
-        return sha256, known.within(pictures.sides)
-
-    def _embed_picture(self, picture: Picture) -> Embedding:
-        features, look = self._backbone.embed(picture.pixels), look_of(picture.pixels)
-        return Embedding(features, look, picture.width, picture.height)
+    with closing(executor.run(addresses)) as made:
+        outcomes = _merged(examples, numbers, cache, sides, made)
+        rows = [(sha256, example) for example, sha256 in sifted(examples, outcomes, findings, tell)]
+    rows.sort(key=lambda row: (row[0], row[1].labels, row[1].url))
+    cache.refresh()
+    sha256 = tuple(row[0] for row in rows)
+    numbers = cache.find(sha256)
+    if (numbers == MISSING).any():
+        raise JobError("unknown", "Features that were just made are gone from the engine's disk. Train again.")
+    facts = cache.facts(numbers)
+    return ExtractedSet(
+        examples=tuple(row[1] for row in rows),
+        sha256=sha256,
+        looks=np.ascontiguousarray(facts["look"]),
+        sizes=np.ascontiguousarray(facts["size"]),
+        records=StoredRows(cache, numbers),
+    )
 
 
-def _reorder(features: NDArray[np.float32], order: Sequence[int]) -> None:
-    """Puts row `order[i]` in place i, a few columns at a time so that there is no second copy."""
-    for first in range(0, features.shape[1], _COLUMNS):
-        block = slice(first, first + _COLUMNS)
-        features[: len(order), block] = features[order, block]
+def embedded(pictures: ExtractedSet) -> EmbeddedSet:
+    """Returns the set that heads learn from, of one whose records are embeddings."""
+    count, width = pictures.records.shape
+    few = count * width * np.dtype(np.float32).itemsize <= MOST_HELD
+    return EmbeddedSet(
+        features=held(pictures.records) if few else pictures.records,
+        labels=tuple(example.labels for example in pictures.examples),
+        names=tuple(example.name for example in pictures.examples),
+        urls=tuple(shown(example.url) for example in pictures.examples),
+        sha256=pictures.sha256,
+        looks=pictures.looks,
+    )
+
+
+def _merged(
+    examples: Sequence[Example],
+    numbers: NDArray[np.intp],
+    cache: FeatureCache,
+    sides: SideLimits,
+    made: Iterator[str | Refused],
+) -> Iterator[str | Refused]:
+    """Yields an outcome for each example: of the kept ones at once, of the others as they are made."""
+    sizes = cache.facts(numbers)["size"] if (numbers != MISSING).any() else np.empty((0, 2))
+    for row, example in enumerate(examples):
+        if numbers[row] == MISSING or example.sha256 is None:
+            yield next(made)
+            continue
+        try:
+            check_sides(int(sizes[row, 0]), int(sizes[row, 1]), sides)
+        except PictureSizeError as exc:
+            yield Refused(*verdict(exc))
+        else:
+            yield example.sha256

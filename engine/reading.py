@@ -11,13 +11,16 @@ from pathlib import Path
 from engine.access import Access, shown
 from engine.coco import CocoReader, Example
 from engine.errors import FetchError
-from engine.features import EmbeddedSet, Embedder, FeatureCache
+from engine.executor import Threads
+from engine.extractors import EmbeddingExtractor, Extractor
+from engine.featurecache import FeatureCache
+from engine.features import EmbeddedSet, ExtractedSet, embedded, extract_set
 from engine.fetch import Fetcher
 from engine.findings import OF_THE_STORE, Findings, Reason, quoted
 from engine.learn.backbone import Backbone
 from engine.limits import MAX_COCO_BYTES, Limits, Role, limits_of
 from engine.messages import DatasetSource, Progress, Report
-from engine.walk import PictureReader, verdict, walk
+from engine.walk import Address, PictureReader, verdict, walk
 
 
 class DatasetReader:
@@ -33,7 +36,9 @@ class DatasetReader:
 
     def __init__(self, fetcher: Fetcher, backbone: Backbone, features: Path, scratch: Path, report: Report) -> None:
         self._fetcher = fetcher
-        self._embedder = Embedder(backbone, FeatureCache(features, backbone, scratch))
+        self._backbone = backbone
+        self._features = features
+        self._scratch = scratch
         self._report = report
 
     def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
@@ -46,18 +51,30 @@ class DatasetReader:
         Raises:
             JobError: datasetCorrupt, or unknown when the store is to blame; names all that is wrong.
         """
-        findings = Findings(source.name)
+        return embedded(self.extract(source, role, EmbeddingExtractor(self._backbone)))
+
+    def extract(self, source: DatasetSource, role: Role, extractor: Extractor) -> ExtractedSet:
+        """Returns the data set's pictures with what an extractor makes of them.
+
+        Args:
+            source: Where it lies.
+            role: What it is for.
+            extractor: One of `EXTRACTORS`.
+
+        Raises:
+            JobError: As for `read`.
+        """
+        findings, stage = Findings(source.name), f"embed_{role}_pictures"
         examples, pictures = self._examples(source, role, findings)
-        stage, lacking = f"embed_{role}_pictures", self._embedder.lacking(examples)
-        to_make = int(lacking[-1])
-        self._report(Progress(stage, 0.0, 0, to_make))
+        cache = FeatureCache(self._features, extractor, self._scratch)
 
-        def tell(done: int, total: int) -> None:
-            self._report(Progress(stage, done / total, int(lacking[done - 1]), to_make))
+        def tell(done: int, total: int, made: int, to_make: int) -> None:
+            self._report(Progress(stage, done / total, made, to_make))
 
-        embedded = self._embedder.embed(examples, pictures, findings, tell)
+        executor = Threads(extractor, cache, pictures)
+        extracted = extract_set(examples, cache, executor, pictures.sides, findings, tell)
         findings.raise_any()
-        return embedded
+        return extracted
 
     def check(self, source: DatasetSource, role: Role) -> None:
         """Reads, verifies and decodes every picture of a data set, and keeps nothing.
@@ -72,8 +89,8 @@ class DatasetReader:
         findings = Findings(source.name)
         examples, pictures = self._examples(source, role, findings)
 
-        def look_at(example: Example) -> None:
-            pictures.decode(pictures.fetch(example)[1], lambda _: None)
+        def look_at(address: Address) -> None:
+            pictures.decode(pictures.fetch(address)[1], lambda _: None)
 
         for _ in walk(examples, look_at, findings, self._progress(f"check_{role}_pictures")):
             pass

@@ -6,7 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
+from typing import Self
 
 from engine.access import Access
 from engine.coco import Example
@@ -49,6 +51,34 @@ def verdict(exc: FetchError | PictureError) -> tuple[Reason, str]:
     raise exc
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a picture cannot be used."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a picture lies, and what is known of its bytes.
+
+    Attributes:
+        url: An http(s) URL.
+        sha256: Recorded digest, lower-case hex.
+        etag: Recorded ETag.
+    """
+
+    url: str
+    sha256: str | None
+    etag: str | None
+
+    @classmethod
+    def of(cls, example: Example) -> Self:
+        """Returns an example's address."""
+        return cls(example.url, example.sha256, example.image.etag)
+
+
 class PictureReader:
     """Fetches, verifies and decodes pictures. May be shared by threads.
 
@@ -56,31 +86,32 @@ class PictureReader:
         fetcher: Reads URLs.
         access: How they are read.
         sides: Pixels a side that a picture may have.
+        at_once: How many are decoded and made use of at the same time; without it as many as there are CPUs.
     """
 
-    def __init__(self, fetcher: Fetcher, access: Access, sides: SideLimits) -> None:
+    def __init__(self, fetcher: Fetcher, access: Access, sides: SideLimits, *, at_once: int | None = None) -> None:
+        self.access = access
         self.sides = sides
         self._fetcher = fetcher
-        self._access = access
-        self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)  # bounds memory, not only work
+        self._decoding = threading.BoundedSemaphore(at_once or os.cpu_count() or 1)  # bounds memory, not only work
 
-    def fetch(self, example: Example) -> tuple[str, bytes]:
+    def fetch(self, address: Address) -> tuple[str, bytes]:
         """Returns sha256 and bytes.
 
         Raises:
             FetchError: They cannot be read, or are not the recorded ones.
         """
-        recorded = example.sha256
+        recorded = address.sha256
         # A recorded digest settles what the bytes must be; their ETag changes when the same bytes are uploaded again.
-        etag = None if recorded is not None else example.image.etag
-        content = self._fetcher.read(example.url, limit=MAX_BYTES, access=self._access, etag=etag)
+        etag = None if recorded is not None else address.etag
+        content = self._fetcher.read(address.url, limit=MAX_BYTES, access=self.access, etag=etag)
         sha256 = hashlib.sha256(content).hexdigest()
         if recorded not in (None, sha256):
             raise ChangedError(f"Its bytes changed: sha256 is {sha256}, recorded is {recorded}.")
         return sha256, content
 
     def decode[Result](self, content: bytes, use: Callable[[Picture], Result]) -> Result:
-        """Decodes a picture and makes use of it, as many at once as there are CPUs.
+        """Decodes a picture and makes use of it, some at a time.
 
         Raises:
             PictureError: The bytes cannot be used.
@@ -89,44 +120,68 @@ class PictureReader:
             return use(decode_picture(content, self.sides))
 
 
-def walk[Result](
+def attempts[Item, Result](
+    items: Sequence[Item], work: Callable[[Item], Result], *, threads: int = FETCH_THREADS
+) -> Iterator[Result | Refused]:
+    """Yields what `work` makes of each picture, or why it cannot be used, in order.
+
+    Args:
+        items: The pictures.
+        work: Called in threads; raises FetchError or PictureError for a picture that cannot be used.
+        threads: How many.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+    waiting = iter(items)
+    tasks: deque[Future[Result]] = deque()
+    try:
+        for _ in items:
+            tasks.extend(pool.submit(work, item) for item in islice(waiting, MOST_AHEAD - len(tasks)))
+            try:
+                yield tasks.popleft().result()
+            except (FetchError, PictureError) as exc:
+                yield Refused(*verdict(exc))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def sifted[Result](
     examples: Sequence[Example],
-    work: Callable[[Example], Result],
+    outcomes: Iterator[Result | Refused],
     findings: Findings,
     on_progress: Callable[[int, int], None],
 ) -> Iterator[tuple[Example, Result]]:
-    """Yields each example with what `work` makes of it, in order, but for those that cannot be used.
+    """Yields each example with what was made of it, in order, but for those that cannot be used.
 
     Args:
         examples: The pictures.
-        work: Called in threads; raises FetchError or PictureError for a picture that cannot be used.
-        findings: Takes those. When the store hands out none of MOST_TROUBLE pictures in a row, the walk ends there.
+        outcomes: What was made of each, or why it cannot be used.
+        findings: Takes the latter. When the store hands out none of MOST_TROUBLE pictures in a row, the walk ends.
         on_progress: Called with how many are done, of how many.
     """
-    pool = ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch")
-    waiting = iter(examples)
-    tasks: deque[tuple[Example, Future[Result]]] = deque()
     trouble = 0
-    try:
-        for done in range(len(examples)):
-            for example in islice(waiting, MOST_AHEAD - len(tasks)):
-                tasks.append((example, pool.submit(work, example)))
-            example, task = tasks.popleft()
-            try:
-                result = task.result()
-            except (FetchError, PictureError) as exc:
-                reason, message = verdict(exc)
-                findings.add(reason, example.title, message)
-                trouble = trouble + 1 if reason in OF_THE_STORE else 0
-                if trouble == MOST_TROUBLE:
-                    findings.conclude(_given_up(len(examples) - done - 1))
-                    return
-            else:
-                trouble = 0
-                yield example, result
-            on_progress(done + 1, len(examples))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    # Outcomes come first in the zip, so that they are exhausted, not left waiting.
+    for done, (outcome, example) in enumerate(zip(outcomes, examples, strict=True), 1):
+        if isinstance(outcome, Refused):
+            findings.add(outcome.reason, example.title, outcome.message)
+            trouble = trouble + 1 if outcome.reason in OF_THE_STORE else 0
+            if trouble == MOST_TROUBLE:
+                findings.conclude(_given_up(len(examples) - done))
+                return
+        else:
+            trouble = 0
+            yield example, outcome
+        on_progress(done, len(examples))
+
+
+def walk[Result](
+    examples: Sequence[Example],
+    work: Callable[[Address], Result],
+    findings: Findings,
+    on_progress: Callable[[int, int], None],
+) -> Iterator[tuple[Example, Result]]:
+    """Yields each example with what `work` makes of it; see `attempts` and `sifted`."""
+    addresses = [Address.of(example) for example in examples]
+    return sifted(examples, attempts(addresses, work), findings, on_progress)
 
 
 def _given_up(left: int) -> str:

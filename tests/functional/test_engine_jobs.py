@@ -60,8 +60,8 @@ def test_a_picture_is_fetched_and_embedded_once(engine: Engine, store: PictureSt
 def test_damaged_features_are_made_again(engine: Engine, store: PictureStore, data: Path) -> None:
     engine.register("damaged", store.put_dataset("damaged", parts(first_seed=10)))
     engine.trained("damaged-1", "damaged")
-    kept = sorted((data / "features").rglob("*.npy"))
-    np.save(kept[0], np.zeros(3, dtype=np.float32))
+    kept = sorted((data / "features").rglob("*.npz"))
+    np.savez(kept[0], features=np.zeros(3, dtype=np.float32))
     for path in kept[1:]:
         path.write_bytes(path.read_bytes()[:-7])
     engine.trained("damaged-2", "damaged")

@@ -37,7 +37,7 @@ def job_processes(engine: Engine) -> list[psutil.Process]:
 def leftovers(data: Path) -> list[Path]:
     """Files and folders of jobs that have not ended well; there must be none when no job runs."""
     places = [*(data / "work").iterdir(), *(data / "locks").iterdir()]
-    return places + [path for path in (data / "features").rglob("*") if path.is_file() and path.suffix != ".npy"]
+    return places + [path for path in (data / "features").rglob("*") if path.is_file() and path.suffix != ".npz"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""What is made of a picture and kept: pure functions of its pixels, each with the key under which its results lie."""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.images import Picture
+from engine.learn.backbone import Backbone
+
+
+class Extractor(Protocol):
+    """Makes a record of a picture; the same picture gives the same bytes, in whatever process.
+
+    Attributes:
+        digest: Of the backbone.
+        name: Its own name and version, as `EXTRACTORS` has it; results of another version are never read.
+        record: Type of what it makes, of a fixed size.
+    """
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def record(self) -> np.dtype[Any]: ...
+
+    def extract(self, picture: Picture) -> NDArray[Any]:
+        """Returns what can be put into an array of `record`."""
+        ...
+
+
+class EmbeddingExtractor:
+    """The backbone's embedding of a picture: (D,) float32."""
+
+    name = "embedding-1"
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self.digest = backbone.digest
+        self.record = np.dtype(("<f4", (backbone.width,)))
+
+    def extract(self, picture: Picture) -> NDArray[np.float32]:
+        """Embeds a picture."""
+        return self._backbone.embed(picture.pixels)
+
+
+EXTRACTORS: Final[dict[str, Callable[[Backbone], Extractor]]] = {EmbeddingExtractor.name: EmbeddingExtractor}
+"""By name: a worker process is told the name, and makes its own."""
