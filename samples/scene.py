@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from samples.parts import PARTS
@@ -59,23 +60,27 @@ def draw(label: str, seed: int) -> Drawn:
     if label not in PARTS:
         raise ValueError(f"no part is called {label!r}; draw one of {', '.join(LABELS)}")
     rng = np.random.default_rng([seed, zlib.crc32(label.encode())])
-    light = Light(rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.15), rng.uniform(0, 1), rng.uniform(0.4, 0.8))
-    view = View(rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.55), rng.uniform(0, 0.12))
+    light, view = set_up(rng)
     poses = _scatter(rng)
-    table = _table(light, rng)
+    table = lay_table(light, rng)
     cutouts = [
         render(PARTS[label](rng), FINISHES[rng.integers(len(FINISHES))], pose, view, light, rng) for pose in poses
     ]
     cover = np.zeros((HEIGHT, WIDTH), dtype=np.float32)
     for cutout in cutouts:
-        window, inside = _windows(cutout)
+        window, inside = windows(cutout)
         cover[window] = np.maximum(cover[window], cutout.cover[inside])
     table *= 1 - shadow(cover, light, 0.22 * poses[0].radius)[..., None]
     for cutout in cutouts:
-        window, inside = _windows(cutout)
-        table[window] += (cutout.colour[inside] - table[window]) * cutout.cover[inside][..., None]
+        lay_down(cutout, table)
     boxes = tuple(_box(label, cutout) for cutout in cutouts)
-    return Drawn(_photograph(table, light, rng), boxes, quality=int(rng.integers(78, 95)))
+    return Drawn(photograph(table, light, rng), boxes, quality=int(rng.integers(78, 95)))
+
+
+def set_up(rng: np.random.Generator) -> tuple[Light, View]:
+    """Sets up the lamp and the camera."""
+    light = Light(rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.15), rng.uniform(0, 1), rng.uniform(0.4, 0.8))
+    return light, View(rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.55), rng.uniform(0, 0.12))
 
 
 def _scatter(rng: np.random.Generator) -> Sequence[Pose]:
@@ -95,7 +100,7 @@ def _scatter(rng: np.random.Generator) -> Sequence[Pose]:
     return poses
 
 
-def _table(light: Light, rng: np.random.Generator) -> Field:
+def lay_table(light: Light, rng: np.random.Generator) -> Field:
     """Lays a texture out over the frame and rakes the light across it; (HEIGHT, WIDTH, 3)."""
     name = list(TEXTURES)[rng.integers(len(TEXTURES))]
     tile = TEXTURES[name](rng)
@@ -117,7 +122,13 @@ def _table(light: Light, rng: np.random.Generator) -> Field:
     return np.asarray(mean + (table - mean) * _TABLE_CONTRAST)
 
 
-def _windows(cutout: Cutout) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def lay_down(cutout: Cutout, table: Field) -> None:
+    """Paints a part over `table` (HEIGHT, WIDTH, 3), in place."""
+    window, inside = windows(cutout)
+    table[window] += (cutout.colour[inside] - table[window]) * cutout.cover[inside][..., None]
+
+
+def windows(cutout: Cutout) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Cuts a cutout to the frame: the pixels it takes there, and which of its own those are."""
     rows, columns = cutout.cover.shape
     top, bottom = max(cutout.top, 0), min(cutout.top + rows, HEIGHT)
@@ -127,19 +138,23 @@ def _windows(cutout: Cutout) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
 
 
 def _box(label: str, cutout: Cutout) -> Box:
-    window, inside = _windows(cutout)
-    solid = cutout.cover[inside] > 0.5
+    window, inside = windows(cutout)
+    return box_about(label, cutout.cover[inside] > 0.5, left=window[1].start, top=window[0].start)
+
+
+def box_about(label: str, solid: NDArray[np.bool_], *, left: int = 0, top: int = 0) -> Box:
+    """Puts a box about what is `solid` (h, w), at least a pixel; `left` and `top` say where its corner lies."""
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return Box(
         label,
-        left=window[1].start + int(columns[0]),
-        top=window[0].start + int(rows[0]),
+        left=left + int(columns[0]),
+        top=top + int(rows[0]),
         width=int(columns[-1] - columns[0]) + 1,
         height=int(rows[-1] - rows[0]) + 1,
     )
 
 
-def _photograph(table: Field, light: Light, rng: np.random.Generator) -> Image.Image:
+def photograph(table: Field, light: Light, rng: np.random.Generator) -> Image.Image:
     """Takes the picture: fall-off of the lamp, vignette, white balance, exposure, blur and noise."""
     y, x = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None], np.linspace(-1, 1, WIDTH, dtype=np.float32)
     falloff = 1 + rng.uniform(0.05, 0.3) * (x * math.cos(light.azimuth) + y * math.sin(light.azimuth))

@@ -12,8 +12,12 @@ from PIL import Image
 
 import samples
 from samples.__main__ import main
+from samples.mixed import Table
 from samples.parts import PARTS
+from samples.rendering import Cutout
+from samples.shading import Light
 from samples.surfaces import SIDE, TEXTURES
+from shared.formats.voc import parse_voc
 
 TRAINING, HELD_OUT = range(10), range(500, 506)
 
@@ -101,6 +105,78 @@ def test_the_command_writes_what_is_asked_for(tmp_path: Path, capsys: pytest.Cap
     assert main([str(tmp_path), "--per-label", "1", "--labels", "nut", "bolt"]) == 0
     assert capsys.readouterr().out == f"2 pictures of 2 labels in {tmp_path}\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bolt", "coco.json", "nut"]
+
+
+def test_the_command_writes_boxes_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), "--boxes", "--per-label", "1", "--labels", "nut"]) == 0
+    assert capsys.readouterr().out == f"1 pictures of 1 labels in {tmp_path}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco.json", "mixed-000.jpg", "mixed-000.xml"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_mixed_picture_has_its_seeds_label_first_and_boxes_that_are_all_in_the_frame(seed: int) -> None:
+    labels = ["nut", "spring", "washer"]
+    drawn = samples.draw_mixed(seed, labels)
+    assert drawn.jpeg() == samples.draw_mixed(seed, labels).jpeg()
+    assert 1 <= len(drawn.boxes) <= 5
+    assert drawn.boxes[0].label == labels[seed % 3]
+    for box in drawn.boxes:
+        assert box.label in labels
+        assert 0 <= box.left < box.left + box.width <= samples.WIDTH
+        assert 0 <= box.top < box.top + box.height <= samples.HEIGHT
+        assert min(box.width, box.height) >= 10
+
+
+def test_mixed_pictures_show_several_labels_of_many_sizes_some_on_top_of_others() -> None:
+    pictures = [samples.draw_mixed(seed).boxes for seed in (1, 2, 3, 8)]
+    assert any(len({box.label for box in boxes}) > 2 for boxes in pictures)
+    shares = [box.width * box.height / (samples.WIDTH * samples.HEIGHT) for boxes in pictures for box in boxes]
+    assert max(shares) > 8 * min(shares)
+    assert any(overlap(one, other) for boxes in pictures for one in boxes for other in boxes if one is not other)
+
+
+def overlap(one: samples.Box, other: samples.Box) -> bool:
+    beside = one.left + one.width <= other.left or other.left + other.width <= one.left
+    return not (beside or one.top + one.height <= other.top or other.top + other.height <= one.top)
+
+
+def test_a_part_on_top_takes_the_pixels_it_hides_and_one_that_would_hide_too_much_is_left_out() -> None:
+    def flat(left: int, width: int, grey: float) -> Cutout:
+        shape = (40, width)
+        return Cutout(np.full((*shape, 3), grey, np.float32), np.ones(shape, np.float32), left, 100)
+
+    table = Table(np.zeros((samples.HEIGHT, samples.WIDTH, 3), np.float32), Light(0, 1, 0, 1))
+    table.put("below", flat(100, 100, 0.4), 5.0)
+    table.put("above", flat(180, 60, 0.9), 5.0)
+    table.put("too much", flat(90, 60, 0.1), 5.0)
+    below, above = table.boxes()
+    assert (below.left, below.width, above.left, above.width) == (100, 80, 180, 60)
+    assert [float(table.colour[120, x, 0]) for x in (179, 180)] == pytest.approx([0.4, 0.9], abs=0.3)
+
+
+@pytest.mark.parametrize("labels", [[], ["nut", "gear"]])
+def test_a_mixed_picture_of_unknown_labels_is_refused(labels: list[str]) -> None:
+    with pytest.raises(ValueError, match="cannot be drawn"):
+        samples.draw_mixed(0, labels)
+
+
+def test_written_mixed_pictures_have_side_cars_and_a_coco_file_that_agree_with_the_drawing(tmp_path: Path) -> None:
+    paths = samples.write_mixed(tmp_path, 2, seed=3, labels=["bolt", "nut"])
+    coco = json.loads((tmp_path / samples.COCO_NAME).read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["mixed-000.jpg", "mixed-001.jpg"]
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    for number, path in enumerate(paths):
+        drawn = samples.draw_mixed(3_000_000 + number, ["bolt", "nut"])
+        assert path.read_bytes() == drawn.jpeg()
+        (said,) = parse_voc(path.with_suffix(".xml").read_bytes()).labellings
+        assert said.size == (samples.WIDTH, samples.HEIGHT)
+        boxes = [(box.label, (box.left, box.top, box.width, box.height)) for box in drawn.boxes]
+        assert [(region.label, region.box) for region in said.regions] == boxes
+        mine = [one for one in coco["annotations"] if one["image_id"] == number + 1]
+        assert [names[one["category_id"]] for one in mine] == [label for label, _ in boxes]
+        for one, (_, box) in zip(mine, boxes, strict=True):
+            sides = np.array(one["bbox"]) * np.tile([samples.WIDTH, samples.HEIGHT], 2)
+            assert sides == pytest.approx(box, abs=1e-3)
 
 
 def test_shape_tells_the_labels_apart_and_colour_does_not() -> None:
