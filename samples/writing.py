@@ -1,4 +1,4 @@
-"""Writes a sample as people keep theirs: folders of labels, or boxes beside their pictures; and one COCO file of all."""
+"""Writes a sample as people keep theirs: label folders, or boxes beside the pictures; and one COCO file of all."""
 
 import json
 import os
