@@ -14,7 +14,7 @@ from engine.learn.looks import look_of
 from engine.segments import Kept
 from engine.walk import FETCH_THREADS, Address, PictureReader, Refused, attempts
 
-SEGMENT = 64  # pictures that are written at once, and lost when the process dies before
+SEGMENT, SEGMENT_BYTES = 64, 32 * 1024 * 1024  # at most so much is written at once, and lost when the process dies
 
 
 class Executor(Protocol):
@@ -57,7 +57,7 @@ class Threads:
                 sha256, kept = outcome
                 if kept is not None:
                     waiting[sha256] = kept
-                if len(waiting) == SEGMENT:
+                if len(waiting) >= min(SEGMENT, SEGMENT_BYTES // self._cache.record.itemsize):
                     self._cache.keep(waiting)
                     waiting.clear()
                 yield sha256

@@ -1,13 +1,13 @@
 """What is made of a picture and kept: pure functions of its pixels, each with the key under which its results lie."""
 
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.images import Picture
 from engine.learn.backbone import Backbone
+from engine.mapsextractor import MapsExtractor, MirroredMapsExtractor
 
 
 class Extractor(Protocol):
@@ -15,7 +15,7 @@ class Extractor(Protocol):
 
     Attributes:
         digest: Of the backbone.
-        name: Its own name and version, as `EXTRACTORS` has it; results of another version are never read.
+        name: Its own name and version, as `engine.worker.EXTRACTORS` has it; results of another version are never read.
         record: Type of what it makes, of a fixed size.
     """
 
@@ -44,7 +44,3 @@ class EmbeddingExtractor:
     def extract(self, picture: Picture) -> NDArray[np.float32]:
         """Embeds a picture."""
         return self._backbone.embed(picture.pixels)
-
-
-EXTRACTORS: Final[dict[str, Callable[[Backbone], Extractor]]] = {EmbeddingExtractor.name: EmbeddingExtractor}
-"""By name: a worker process is told the name, and makes its own."""

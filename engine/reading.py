@@ -51,21 +51,25 @@ class DatasetReader:
         Raises:
             JobError: datasetCorrupt, or unknown when the store is to blame; names all that is wrong.
         """
-        return embedded(self.extract(source, role, EmbeddingExtractor(self._backbone)))
+        return embedded(self.extract(source, role, lambda _: EmbeddingExtractor(self._backbone)))
 
-    def extract(self, source: DatasetSource, role: Role, extractor: Extractor) -> ExtractedSet:
+    def extract(
+        self, source: DatasetSource, role: Role, choose: Callable[[Sequence[Example]], Extractor]
+    ) -> ExtractedSet:
         """Returns the data set's pictures with what an extractor makes of them.
 
         Args:
             source: Where it lies.
             role: What it is for.
-            extractor: One of `EXTRACTORS`.
+            choose: Returns one of `EXTRACTORS` for the pictures that the annotation files name.
 
         Raises:
             JobError: As for `read`.
         """
         findings, stage = Findings(source.name), f"embed_{role}_pictures"
         examples, pictures = self._examples(source, role, findings)
+        extractor = choose(examples)
+        extractor = choose(examples)
         cache = FeatureCache(self._features, extractor, self._scratch)
 
         def tell(done: int, total: int, made: int, to_make: int) -> None:
