@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.learn.builtin import builtin_backbone
-from engine.learn.network import NetworkBackbone
+from engine.learn.errors import BackboneError
+from engine.learn.handmade import stored_backbone
+from engine.learn.joined_backbone import JoinedBackbone, joined_digest
+from engine.learn.manifest import read_manifest
+from engine.learn.network import NetworkBackbone, digest_of
+
+BUILTIN, HANDMADE = "builtin", "handmade"  # what needs no folder
 
 
 class Backbone(Protocol):
@@ -38,16 +44,58 @@ class Backbone(Protocol):
         ...
 
 
-def load_backbone(path: Path | None, *, threads: int = 1) -> Backbone:
+def load_backbone(spec: str | Path | None, *, threads: int = 1) -> Backbone:
     """Opens a backbone.
 
     Args:
-        path: Folder with META.json and model.onnx; None is the built-in one.
+        spec: What `parts_of` takes.
         threads: CPU threads a network may use for one picture.
 
     Raises:
-        BackboneError: The folder is missing, damaged or not what its manifest says.
+        BackboneError: A folder is missing, damaged or not what its manifest says, or the spec cannot be read.
     """
-    if path is None:
+    parts = [_opened(part, threads) for part in parts_of(spec)]
+    return parts[0] if len(parts) == 1 else JoinedBackbone(parts)
+
+
+def digest_of_spec(spec: str | Path | None) -> str:
+    """Returns the digest that the backbone of a spec will have, of the manifests alone; only built-in ones are opened.
+
+    Raises:
+        BackboneError: A manifest cannot be read, or the spec.
+    """
+    digests = [
+        _opened(part, 1).digest if part in (BUILTIN, HANDMADE) else digest_of(read_manifest(Path(part)))
+        for part in parts_of(spec)
+    ]
+    return digests[0] if len(digests) == 1 else joined_digest(digests)
+
+
+def parts_of(spec: str | Path | None) -> tuple[str, ...]:
+    """Takes apart what names a backbone: `engine.settings`, requests for jobs and commands all write it so.
+
+    Args:
+        spec: A folder with META.json and model.onnx, "builtin", "handmade" (the part of the built-in one that is no
+            network, with more of its kind), or several of them joined with "+"; None and "" are "builtin". A
+            `Path` is one folder, whatever its name.
+
+    Raises:
+        BackboneError: There is nothing before or after a "+", or the same twice.
+    """
+    if spec is None or spec == "":
+        return (BUILTIN,)
+    text = str(spec)
+    parts = (text,) if isinstance(spec, Path) else tuple(part.strip() for part in text.split("+"))
+    if not all(parts):
+        raise BackboneError(f"'{text}' names no backbone on one side of a '+'; write NAME+NAME")
+    if len(set(parts)) != len(parts):
+        raise BackboneError(f"'{text}' names a backbone twice; name each only once")
+    return parts
+
+
+def _opened(part: str, threads: int) -> Backbone:
+    if part == BUILTIN:
         return builtin_backbone(threads)
-    return NetworkBackbone.open(path, threads=threads)
+    if part == HANDMADE:
+        return stored_backbone()
+    return NetworkBackbone.open(Path(part), threads=threads)
