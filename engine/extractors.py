@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from engine.images import Picture
 from engine.learn.backbone import Backbone
-from engine.mapsextractor import MapsExtractor, MirroredMapsExtractor
 
 
 class Extractor(Protocol):
