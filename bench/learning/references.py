@@ -10,8 +10,6 @@ TINY = 1e-12
 def nearest_mean(
     features: NDArray[np.float32], targets: NDArray[np.intp], asked: NDArray[np.float32]
 ) -> NDArray[np.intp]:
-    features: NDArray[np.float32], targets: NDArray[np.intp], asked: NDArray[np.float32]
-) -> NDArray[np.intp]:
     """Answers rows (m, D) by the mean, of each label's rows of length 1, that has the least angle to them; (m,).
 
     Source: Snell, Swersky and Zemel, Prototypical networks, 2017, with the cosine.
