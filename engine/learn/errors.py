@@ -4,6 +4,8 @@ LearnError
 ├── BackboneError            the folder of a backbone cannot be used
 ├── NotEnoughPicturesError   too few labels, or too few pictures of a label
 ├── ClassifierFileError      a stored classifier cannot be read
+├── DetectorFileError        a stored detector cannot be read
+├── PictureMapsError         stored maps of a picture cannot be read
 └── NotExportableError       a backbone's network cannot become part of another
 """
 
@@ -22,6 +24,14 @@ class NotEnoughPicturesError(LearnError):
 
 class ClassifierFileError(LearnError):
     """A stored classifier is torn, of another schema, or inconsistent."""
+
+
+class DetectorFileError(LearnError):
+    """A stored detector is torn, of another schema, or inconsistent."""
+
+
+class PictureMapsError(LearnError):
+    """Stored maps of a picture are missing, torn, or of another schema."""
 
 
 class NotExportableError(LearnError):
