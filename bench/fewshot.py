@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.learning.backbones import BUILTIN, add_options, numbers, open_backbone
+from bench.learning.backbones import add_options, numbers, open_backbone
 from bench.learning.cells import Cell, Shelf, code_digest, plain
 from bench.learning.datasets import DataSet, DataSetError, read_sets
 from bench.learning.features import Features
@@ -22,9 +22,8 @@ from bench.learning.onecore import on_one_core
 from bench.learning.printing import figure, mean_costs, say_cell
 from bench.learning.shots import embedded, measure_shots
 from bench.report import Figure, print_figures, revision
-from engine.learn.backbone import Backbone, load_backbone
+from engine.learn.backbone import BUILTIN, HANDMADE, Backbone, load_backbone
 from engine.learn.errors import BackboneError
-from engine.learn.handmade import stored_backbone
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 HEADS: Final = [f"engine/learn/{name}.py" for name in ("heads", "classifier", "calibrate", "metrics", "views", "rows")]
@@ -107,7 +106,7 @@ def _means(prefix: str, backbone: str, cells: Sequence[Cell]) -> list[Figure]:
 
 def _over_handmade(by_backbone: dict[str, list[Cell]]) -> list[Figure]:
     """Compares the built-in backbone with the hand-made features at 5 shots, when both were asked for."""
-    builtin, handmade = load_backbone(None).name, stored_backbone().name
+    builtin, handmade = load_backbone(BUILTIN).name, load_backbone(HANDMADE).name
     if builtin == handmade or not {builtin, handmade} <= set(by_backbone):
         return []
     ours, theirs = (

@@ -2,31 +2,23 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
 
-from engine.learn.backbone import Backbone, load_backbone
-from engine.learn.handmade import stored_backbone
-
-BUILTIN: Final = "builtin"
-HANDMADE: Final = "handmade"
+from engine.learn.backbone import Backbone, load_backbone, parts_of
 
 
 def open_backbone(asked: str, datasets: Path) -> Backbone:
     """Opens a backbone on one thread.
 
     Args:
-        asked: ``builtin``, ``handmade``, a folder, or the name of a folder in ``backbones`` beside the data sets.
+        asked: What `parts_of` takes; a part may be the name of a folder in ``backbones`` beside the data sets.
         datasets: Folder of data sets.
 
     Raises:
         BackboneError: There is none, or it is damaged.
     """
-    if asked == BUILTIN:
-        return load_backbone(None)
-    if asked == HANDMADE:
-        return stored_backbone()
-    beside = datasets.parent / "backbones" / asked
-    return load_backbone(beside if beside.exists() and not Path(asked).exists() else Path(asked))
+    beside = datasets.resolve().parent / "backbones"
+    found = [str(beside / part) if (beside / part).is_dir() else part for part in parts_of(asked)]
+    return load_backbone("+".join(found))
 
 
 def add_options(parser: argparse.ArgumentParser, suite: str, home: Path) -> None:
@@ -38,7 +30,8 @@ def add_options(parser: argparse.ArgumentParser, suite: str, home: Path) -> None
         "--backbone",
         action="append",
         metavar="NAME|DIR",
-        help="builtin (default), handmade, a folder, or one in `backbones` beside the data sets; may be given again",
+        help="builtin (default), handmade, a folder, the name of one in `backbones` beside the data sets, or several"
+        " joined with +; may be given again",
     )
     parser.add_argument("--cache", type=Path, default=home / ".bench-cache", help="keeps features from run to run")
     parser.add_argument("--results", type=Path, default=home / "bench" / "results" / suite, help="where cells are kept")
