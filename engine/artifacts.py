@@ -1,6 +1,6 @@
 """The folders of trained models and evaluations: written whole elsewhere, then moved into place.
 
-models/{name}/model.npz         the classifier, as `engine.learn` saves it
+models/{name}/model.npz         the classifier, as `engine.learn` saves it; of a detector, detector.npz
 models/{name}/model.json        what it is: labels, backbone, data set, performance
 models/{name}/training.*        by what its training pictures are known again (`engine.trainingpictures`)
 models/{name}/report.json       where it is right and wrong, as the wire has it (`engine.judgement`): on the test set,
@@ -36,6 +36,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def classifier_path(folder: Path) -> Path:
     """Where the classifier lies in a model's folder."""
     return folder / "model.npz"
+
+
+def detector_path(folder: Path) -> Path:
+    """Where the detector lies in a model's folder."""
+    return folder / "detector.npz"
 
 
 def report_path(folder: Path) -> Path:

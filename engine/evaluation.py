@@ -1,25 +1,25 @@
 """Measures a trained model on a test data set, and keeps what it said of each picture."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.artifacts import classifier_path, flush, report_path
+from engine.artifacts import classifier_path, detector_path, flush
+from engine.boxjudgement import JudgedBoxes
+from engine.detection import found_in, read_boxes
 from engine.errors import JobError
 from engine.features import EmbeddedSet
-from engine.judgement import MOST_PAIRS, Judged, report_of
+from engine.judgement import Judged
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
-from engine.learn.errors import ClassifierFileError
-from engine.learn.near_duplicates import NearDuplicate, find_near_duplicates
+from engine.learn.detector import Detector
+from engine.learn.errors import ClassifierFileError, DetectorFileError
 from engine.messages import Done, EvaluateRequest, Progress, Report
-from engine.predictions import write_predictions
+from engine.predictions import write_box_predictions, write_predictions
 from engine.reading import DatasetReader
-from engine.trainingpictures import fingerprints_of, read_fingerprints, read_training_names
+from engine.records import AnnotationKind
+from engine.reporting import judge
 
 
 def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -28,44 +28,11 @@ def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, r
     Raises:
         JobError: The model or the data set cannot be used.
     """
-    try:
-        classifier = Classifier.load(classifier_path(Path(task.model)))
-    except ClassifierFileError as exc:
-        message = f"The files of model '{task.model_name}' cannot be read. Train it again under a new name."
-        raise JobError("unknown", message) from exc
-    if classifier.backbone_digest != backbone.digest:
-        raise JobError(
-            "incorrectModelKind",
-            f"Model '{task.model_name}' was trained with another backbone ({classifier.backbone_digest[:12]}) than "
-            f"the engine has now ({backbone.name}, {backbone.digest[:12]}). "
-            "Train it again, or start the engine with its backbone.",
-        )
-    test = reader.read(task.test, "test")
-    report(Progress("measure_performance", 0.0))
-    output = Path(task.output)
-    output.mkdir(parents=True)
-    said = judged(classifier, test, classifier.predict(test.features))
-    write_predictions(output, said.labels, said.confidences, test, multilabel=said.multilabel)
-    performance = judge(said, model=Path(task.model), output=output)
-    flush(output)
-    return Done(performance)
-
-
-def judge(said: Judged, *, model: Path, output: Path) -> dict[str, Any]:
-    """Compares what a model said of a test set with its labels, and keeps the report.
-
-    Args:
-        said: Of at least one picture.
-        model: Folder of the model, with its training pictures if it knows them.
-        output: Folder that takes the report.
-
-    Returns:
-        The contract's modelPerformance.
-    """
-    prints = read_fingerprints(model)
-    near = None if prints is None else find_near_duplicates(fingerprints_of(said.pictures), prints)
-    names = read_training_names(model, [pair.training for pair in (near or [])[:MOST_PAIRS]])
-    return keep_report(output, said, near, names)
+    match task.test.kind:
+        case AnnotationKind.CLASSIFICATION | AnnotationKind.MULTILABEL:
+            return _evaluate_classifier(task, backbone, reader, report)
+        case AnnotationKind.DETECTION:
+            return _evaluate_detector(task, backbone, reader, report)
 
 
 def judged(classifier: Classifier, pictures: EmbeddedSet, confidences: NDArray[np.float64]) -> Judged:
@@ -73,10 +40,53 @@ def judged(classifier: Classifier, pictures: EmbeddedSet, confidences: NDArray[n
     return Judged(classifier.labels, classifier.multilabel, confidences, pictures)
 
 
-def keep_report(
-    output: Path, said: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]
-) -> dict[str, Any]:
-    """Writes the report into a folder, and returns the contract's modelPerformance."""
-    report = report_of(said, near, training_names)
-    report_path(output).write_bytes(msgspec.json.encode(report, order="sorted") + b"\n")
-    return said.performance()
+def _evaluate_classifier(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
+    try:
+        classifier = Classifier.load(classifier_path(Path(task.model)))
+    except ClassifierFileError as exc:
+        raise _unreadable(task) from exc
+    _check_backbone(task, classifier, backbone)
+    test = reader.read(task.test, "test")
+    report(Progress("measure_performance", 0.0))
+    output = Path(task.output)
+    output.mkdir(parents=True)
+    said = judged(classifier, test, classifier.predict(test.features))
+    write_predictions(output, said.labels, said.confidences, test, multilabel=said.multilabel)
+    return _judged_and_kept(task, said)
+
+
+def _evaluate_detector(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
+    try:
+        detector = Detector.load(detector_path(Path(task.model)))
+    except DetectorFileError as exc:
+        raise _unreadable(task) from exc
+    _check_backbone(task, detector, backbone)
+    test = read_boxes(task.test, "test", backbone, reader)
+    said = found_in(detector, test, report)
+    output = Path(task.output)
+    output.mkdir(parents=True)
+    write_box_predictions(output, said.labels, said.found, test)
+    return _judged_and_kept(task, said)
+
+
+def _judged_and_kept(task: EvaluateRequest, said: Judged | JudgedBoxes) -> Done:
+    output = Path(task.output)
+    performance = judge(said, model=Path(task.model), output=output)
+    flush(output)
+    return Done(performance)
+
+
+def _unreadable(task: EvaluateRequest) -> JobError:
+    return JobError(
+        "unknown", f"The files of model '{task.model_name}' cannot be read. Train it again under a new name."
+    )
+
+
+def _check_backbone(task: EvaluateRequest, model: Classifier | Detector, backbone: Backbone) -> None:
+    if model.backbone_digest != backbone.digest:
+        raise JobError(
+            "incorrectModelKind",
+            f"Model '{task.model_name}' was trained with another backbone ({model.backbone_digest[:12]}) than "
+            f"the engine has now ({backbone.name}, {backbone.digest[:12]}). "
+            "Train it again, or start the engine with its backbone.",
+        )

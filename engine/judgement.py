@@ -1,6 +1,6 @@
 """What is said of a model's predictions for a data set: the contract's figures, and a report of where they are wrong.
 
-The one place that knows what is measured for which kind of labels; detection will be another kind of `Judged`.
+The one place that knows what is measured for which kind of labels; for boxes it is `engine.boxjudgement`.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.boxjudgement import JudgedBoxes
 from engine.features import EmbeddedSet
 from engine.learn.classifier import measured
 from engine.learn.multilabel_metrics import TRUE_FROM, memberships
@@ -43,8 +44,15 @@ class Judged:
             truth = tuple(truth[number] for number in np.flatnonzero(kept).tolist())
         return measured(confidences, self.labels, truth, multilabel=self.multilabel).as_wire()
 
+    def tables(self) -> dict[str, Any]:
+        """Counts what was said of which label, and names the worst mistakes."""
+        counts = _multilabel_tables(self) if self.multilabel else _confusion(self)
+        return counts | {"worstMistakes": _missed_labels(self) if self.multilabel else _mistaken(self)}
 
-def report_of(judged: Judged, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]) -> dict[str, Any]:
+
+def report_of(
+    judged: Judged | JudgedBoxes, near: Sequence[NearDuplicate] | None, training_names: Sequence[str]
+) -> dict[str, Any]:
     """Builds the report of an evaluation or a training.
 
     Args:
@@ -54,8 +62,7 @@ def report_of(judged: Judged, near: Sequence[NearDuplicate] | None, training_nam
         training_names: Of the training pictures of the first `MOST_PAIRS` of `near`.
     """
     body: dict[str, Any] = {"pictures": len(judged.pictures.labels), "labels": len(judged.labels)}
-    body |= _multilabel_tables(judged) if judged.multilabel else _confusion(judged)
-    body["worstMistakes"] = _missed_labels(judged) if judged.multilabel else _mistaken(judged)
+    body |= judged.tables()
     if near is not None:
         body["nearDuplicates"] = _near_duplicates(judged, near, training_names)
     return body
@@ -152,7 +159,9 @@ def _missed_labels(judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-def _near_duplicates(judged: Judged, near: Sequence[NearDuplicate], training_names: Sequence[str]) -> dict[str, Any]:
+def _near_duplicates(
+    judged: Judged | JudgedBoxes, near: Sequence[NearDuplicate], training_names: Sequence[str]
+) -> dict[str, Any]:
     """Names the test pictures that were in training; `without` is the performance on the others, null if none is."""
     fresh = np.ones(len(judged.pictures.labels), dtype=np.bool_)
     fresh[[pair.test for pair in near]] = False

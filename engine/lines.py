@@ -22,6 +22,16 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> None:
     np.save(path.with_suffix(".npy"), np.array(starts, dtype=np.int64), allow_pickle=False)
 
 
+def count_lines(path: Path) -> int:
+    """Returns how many lines there are.
+
+    Raises:
+        OSError: The file that says where they begin cannot be read.
+        ValueError: It is torn.
+    """
+    return len(np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)) - 1
+
+
 def read_lines(path: Path, first: int, count: int) -> list[bytes]:
     """Reads up to `count` lines from number `first` on, and nothing else of the file.
 

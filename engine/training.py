@@ -7,7 +7,7 @@ import numpy as np
 from engine.artifacts import Manifest, classifier_path, flush, write_manifest
 from engine.detection import train_detector
 from engine.errors import JobError
-from engine.evaluation import judge, judged, keep_report
+from engine.evaluation import judged
 from engine.features import EmbeddedSet
 from engine.findings import CORRUPT
 from engine.learn.backbone import Backbone
@@ -17,6 +17,7 @@ from engine.learn.multilabel import fit_multilabel
 from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind, ModelKind
+from engine.reporting import judge, keep_report
 from engine.trainingpictures import digest_of, write_training_pictures
 
 
@@ -30,7 +31,7 @@ def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report:
         case AnnotationKind.CLASSIFICATION | AnnotationKind.MULTILABEL:
             return _train_classifier(task, backbone, reader, report)
         case AnnotationKind.DETECTION:
-            return train_detector(task, reader)
+            return train_detector(task, backbone, reader, report)
 
 
 def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:

@@ -13,23 +13,28 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from engine.boxedset import BoxedSet
 from engine.features import EmbeddedSet
 from engine.learn.near_duplicates import Fingerprints
 from engine.lines import read_lines, write_lines
 
 
-def fingerprints_of(pictures: EmbeddedSet) -> Fingerprints:
+def fingerprints_of(pictures: EmbeddedSet | BoxedSet) -> Fingerprints:
     """Returns by what the pictures of a data set are known again."""
     return Fingerprints.of(pictures.sha256, pictures.looks)
 
 
-def digest_of(pictures: EmbeddedSet) -> str:
-    """Returns the hex sha256 of a data set's content: a JSON line `[sha256, [labels]]` of each picture, sorted."""
-    lines = sorted(msgspec.json.encode(pair) for pair in zip(pictures.sha256, pictures.labels, strict=True))
+def digest_of(pictures: EmbeddedSet | BoxedSet) -> str:
+    """Returns the hex sha256 of a data set's content: a JSON line of each picture, sorted.
+
+    A line is `[sha256, [labels]]`; for detection `[sha256, [[label, [left, top, width, height]], …]]`.
+    """
+    content = pictures.content if isinstance(pictures, BoxedSet) else pictures.labels
+    lines = sorted(msgspec.json.encode(pair) for pair in zip(pictures.sha256, content, strict=True))
     return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
 
 
-def write_training_pictures(folder: Path, pictures: EmbeddedSet) -> None:
+def write_training_pictures(folder: Path, pictures: EmbeddedSet | BoxedSet) -> None:
     """Writes what is known of the training pictures into a model's folder."""
     prints, buffer = fingerprints_of(pictures), io.BytesIO()
     np.savez(buffer, allow_pickle=False, sha256=prints.sha256, looks=prints.looks)
