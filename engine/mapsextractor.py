@@ -23,7 +23,7 @@ class MapsExtractor:
     """
 
     name = f"maps-{SIDE}-1"
-    mirrored = (False,)
+    mirrored: tuple[bool, ...] = (False,)
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone

@@ -37,11 +37,11 @@ class FittedDetector:
 
     Attributes:
         detector: What detects.
-        held_out: Of each picture what was found by a detector that was fitted on the others; None if there is one only.
+        held_out: Of each picture what was found by a detector that was fitted on others.
     """
 
     detector: Detector
-    held_out: Sequence[Detections] | None
+    held_out: Sequence[Detections]
 
 
 def fit_detector(
