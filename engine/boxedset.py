@@ -53,6 +53,7 @@ class BoxedSet:
         urls: Where they lie, without query.
         sha256: Of their bytes, lower-case hex.
         looks: (n, 4) uint64, see `engine.learn.looks`.
+        traits: (n, 5) float32, see `engine.learn.traits.SHAPED`; None when they are not known.
     """
 
     maps: StoredMaps
@@ -63,6 +64,7 @@ class BoxedSet:
     urls: tuple[str, ...]
     sha256: tuple[str, ...]
     looks: NDArray[np.uint64]
+    traits: NDArray[np.float32] | None = None
 
     @property
     def content(self) -> tuple[list[tuple[str, list[float]]], ...]:
@@ -81,6 +83,7 @@ def boxed(pictures: ExtractedSet) -> BoxedSet:
         urls=tuple(shown(example.url) for example in pictures.examples),
         sha256=pictures.sha256,
         looks=pictures.looks,
+        traits=pictures.traits,
     )
 
 

@@ -4,13 +4,14 @@ Work is a pure function of a shard of pictures: fetch, decode, extract, write in
 and reasons, never records. What is trained does therefore not depend on who did which part of it, or when.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from engine.extractors import Extractor
 from engine.featurecache import MISSING, FeatureCache
 from engine.images import Picture, check_sides
 from engine.learn.looks import look_of
+from engine.learn.traits import traits_of
 from engine.segments import Kept
 from engine.walk import FETCH_THREADS, Address, PictureReader, Refused, attempts
 
@@ -20,7 +21,7 @@ SEGMENT, SEGMENT_BYTES = 64, 32 * 1024 * 1024  # at most so much is written at o
 class Executor(Protocol):
     """Makes sure that something is kept of pictures."""
 
-    def run(self, addresses: Sequence[Address]) -> Iterator[str | Refused]:
+    def run(self, addresses: Sequence[Address]) -> Generator[str | Refused]:
         """Yields the sha256 of each picture, or why it cannot be used, in order; after the last, all is in the cache.
 
         Nobody needs to take all: the work then ends early, and what is done is kept.
@@ -46,7 +47,7 @@ class Threads:
         self._pictures = pictures
         self._threads = threads
 
-    def run(self, addresses: Sequence[Address]) -> Iterator[str | Refused]:
+    def run(self, addresses: Sequence[Address]) -> Generator[str | Refused]:
         """Yields the sha256 of each picture, or why it cannot be used; see `Executor`."""
         waiting: dict[str, Kept] = {}
         try:
@@ -70,10 +71,11 @@ class Threads:
         if address.sha256 is None:
             number = self._cache.find([sha256])
             if number[0] != MISSING:
-                check_sides(*self._cache.facts(number)["size"][0].tolist(), self._pictures.sides)
+                width, height = self._cache.facts(number)["size"][0].tolist()
+                check_sides(width, height, self._pictures.sides)
                 return sha256, None
         return sha256, self._pictures.decode(content, self._extract)
 
     def _extract(self, picture: Picture) -> Kept:
         record = self._extractor.extract(picture)
-        return Kept(look_of(picture.pixels), picture.width, picture.height, record)
+        return Kept(look_of(picture.pixels), traits_of(picture.pixels), picture.width, picture.height, record)

@@ -16,6 +16,7 @@ from engine.featurecache import MISSING, FeatureCache, StoredRows
 from engine.findings import Findings
 from engine.images import SideLimits, check_sides
 from engine.learn.rows import Rows, held
+from engine.learn.traits import shaped
 from engine.walk import Address, Refused, sifted, verdict
 
 MOST_HELD: Final = 512 * 1024 * 1024  # bytes of features that are read into memory; more stay in the cache
@@ -33,6 +34,7 @@ class ExtractedSet:
         sha256: Of their bytes, lower-case hex.
         looks: (n, 4) uint64, see `engine.learn.looks`.
         sizes: (n, 2) uint32, width and height in pixels, upright.
+        traits: (n, 5) float32, see `engine.learn.traits.SHAPED`.
         records: What the extractor made of each, read when asked for.
     """
 
@@ -40,6 +42,7 @@ class ExtractedSet:
     sha256: tuple[str, ...]
     looks: NDArray[np.uint64]
     sizes: NDArray[np.uint32]
+    traits: NDArray[np.float32]
     records: StoredRows
 
 
@@ -54,6 +57,7 @@ class EmbeddedSet:
         urls: Where they lie, without query.
         sha256: Of their bytes, lower-case hex.
         looks: (n, 4) uint64, see `engine.learn.looks`.
+        traits: (n, 5) float32, see `engine.learn.traits.SHAPED`; None when they are not known.
     """
 
     features: NDArray[np.float32] | Rows
@@ -62,6 +66,7 @@ class EmbeddedSet:
     urls: tuple[str, ...]
     sha256: tuple[str, ...]
     looks: NDArray[np.uint64]
+    traits: NDArray[np.float32] | None = None
 
 
 def extract_set(
@@ -110,6 +115,7 @@ def extract_set(
         sha256=sha256,
         looks=np.ascontiguousarray(facts["look"]),
         sizes=np.ascontiguousarray(facts["size"]),
+        traits=shaped(facts["traits"], facts["size"]),
         records=StoredRows(cache, numbers),
     )
 
@@ -125,6 +131,7 @@ def embedded(pictures: ExtractedSet) -> EmbeddedSet:
         urls=tuple(shown(example.url) for example in pictures.examples),
         sha256=pictures.sha256,
         looks=pictures.looks,
+        traits=pictures.traits,
     )
 
 

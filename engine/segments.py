@@ -2,7 +2,7 @@
 
 A segment is an uncompressed .npz with three members:
 
-schema   1
+schema   2
 facts    (m,) of FACTS: by what the pictures are known, sorted by sha256
 records  (m,) of the extractor's record type
 
@@ -23,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.learn.looks import WORDS
+from engine.learn.traits import TRAITS
 
-SCHEMA = 1
+SCHEMA = 2
 SUFFIX = ".npz"
-FACTS = np.dtype([("sha256", "S64"), ("look", "<u8", (WORDS,)), ("size", "<u4", (2,))])  # size: width, height in px
+FACTS = np.dtype(
+    [("sha256", "S64"), ("look", "<u8", (WORDS,)), ("traits", "<f4", (len(TRAITS),)), ("size", "<u4", (2,))]
+)  # size: width, height in px
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: the lengths of its name and its extra field
 
 
@@ -40,12 +43,14 @@ class Kept:
 
     Attributes:
         look: (4,) uint64, as `look_of` made it.
+        traits: (3,) float32, as `traits_of` made them.
         width: Of the picture, in pixels, upright.
         height: Likewise.
         record: Of the extractor's record type.
     """
 
     look: NDArray[np.uint64]
+    traits: NDArray[np.float32]
     width: int
     height: int
     record: NDArray[Any]
@@ -95,7 +100,8 @@ def write_segment(folder: Path, scratch: Path, kept: Mapping[str, Kept], record:
         record: Type of the records.
     """
     names = sorted(kept)
-    facts = np.array([(n.encode(), kept[n].look, (kept[n].width, kept[n].height)) for n in names], dtype=FACTS)
+    rows = [(name.encode(), one.look, one.traits, (one.width, one.height)) for name, one in sorted(kept.items())]
+    facts = np.array(rows, dtype=FACTS)
     records = np.empty(len(names), dtype=record)
     for row, name in enumerate(names):
         records[row] = kept[name].record

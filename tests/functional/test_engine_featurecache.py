@@ -13,6 +13,7 @@ from engine.images import Picture
 from engine.learn.rows import PIECE
 from engine.segments import Kept, write_segment
 
+TRAITS = np.array([0.25, 0.5, 0.75], dtype=np.float32)
 MAPS = np.dtype([("stride8", "<f2", (2, 4, 4)), ("stride16", "<f2", (3, 2, 2))])
 
 
@@ -35,7 +36,7 @@ def key(number: int) -> str:
 
 def kept(number: int) -> Kept:
     look = np.full(4, number, dtype=np.uint64)
-    return Kept(look, 100 + number, 50, np.arange(3, dtype=np.float32) + number)
+    return Kept(look, TRAITS, 100 + number, 50, np.arange(3, dtype=np.float32) + number)
 
 
 def cache(tmp_path: Path, extractor: Extractor | None = None) -> FeatureCache:
@@ -58,6 +59,7 @@ def test_what_is_kept_is_found_by_sha256_whatever_segment_it_is_in(tmp_path: Pat
     assert found.read(present)[:, 0].tolist() == [6, 0, 7]
     assert found.facts(present)["size"].tolist() == [[106, 50], [100, 50], [107, 50]]
     assert found.facts(present)["look"][:, 2].tolist() == [6, 0, 7]
+    assert found.facts(present)["traits"].tolist() == [TRAITS.tolist()] * 3
 
 
 def test_an_empty_cache_finds_nothing(tmp_path: Path) -> None:
@@ -87,7 +89,7 @@ def test_records_of_several_maps_come_back_as_they_were(tmp_path: Path) -> None:
     found = cache(tmp_path, Extractor("maps-1", MAPS))
     record = np.zeros((), dtype=MAPS)
     record["stride8"], record["stride16"] = np.arange(32).reshape(2, 4, 4), 7
-    found.keep({key(1): Kept(np.zeros(4, np.uint64), 10, 10, record)})
+    found.keep({key(1): Kept(np.zeros(4, np.uint64), TRAITS, 10, 10, record)})
     found.refresh()
     one = StoredRows(found, found.find([key(1)])).one(0)
     assert np.array_equal(one["stride8"], record["stride8"])
@@ -102,7 +104,7 @@ def test_a_damaged_segment_is_removed_and_its_pictures_are_missing(tmp_path: Pat
     first = next(path for path in folder.iterdir() if len(np.load(path)["facts"]) == 3)
     if damage == "other type":
         first.unlink()
-        whole = Kept(np.zeros(4, np.uint64), 1, 1, np.zeros(2, np.float32))
+        whole = Kept(np.zeros(4, np.uint64), TRAITS, 1, 1, np.zeros(2, np.float32))
         write_segment(folder, tmp_path, {key(0): whole}, np.dtype(("<f4", (2,))))
     else:
         first.write_bytes({"cut": first.read_bytes()[:-9], "text": b"features", "empty": b""}[damage])
@@ -128,7 +130,7 @@ def test_stored_rows_are_read_in_their_order_a_piece_at_a_time(tmp_path: Path) -
     blank = np.zeros(4, np.uint64)
     for first in (0, PIECE):
         numbers = range(first, first + PIECE)
-        found.keep({key(number): Kept(blank, 1, 1, np.full(3, number, np.float32)) for number in numbers})
+        found.keep({key(number): Kept(blank, TRAITS, 1, 1, np.full(3, number, np.float32)) for number in numbers})
     found.refresh()
     order = np.random.default_rng(0).permutation(PIECE + 3)
     rows = StoredRows(found, found.find([key(number) for number in order.tolist()]))
