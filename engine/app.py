@@ -21,11 +21,11 @@ from engine.errors import RequestError
 from engine.export import Exporter
 from engine.fetch import Fetcher
 from engine.jobs import Jobs
-from engine.learn.backbone import load_backbone
 from engine.orders import JobPlace, Orders
 from engine.predictor import Predictor
 from engine.reports import Reports
 from engine.sealing import Sealer
+from engine.served import ServedBackbones
 from engine.settings import Settings
 from engine.store import Store
 from engine.telemetry import tracer_of
@@ -61,15 +61,22 @@ def build_app(
 
     Raises:
         StartError: Another engine uses the data folder.
-        engine.learn.errors.BackboneError: The backbone cannot be used.
+        engine.learn.errors.BackboneError: A backbone cannot be used.
     """
-    backbone = load_backbone(settings.backbone)
+    backbones = ServedBackbones.open(settings.backbone, settings.further_backbones)
     store = Store(settings.data)
     sealer = Sealer(settings.secret.get_secret_value())
-    place = JobPlace(settings.data, settings.backbone, settings.allowed_hosts, hour_seconds, settings.host_map)
+    place = JobPlace(
+        settings.data,
+        settings.backbone,
+        settings.allowed_hosts,
+        hour_seconds,
+        settings.host_map,
+        settings.further_backbones,
+    )
     tracer = tracer_of(provider)
     jobs = Jobs(store, Orders(store, sealer, place), place, workers=settings.workers, clock=clock, tracer=tracer)
-    predictor = Predictor(store, place, backbone, memory=settings.model_memory * 1_048_576)
+    predictor = Predictor(store, place, backbones, memory=settings.model_memory * 1_048_576)
     fetcher = Fetcher(AllowedHosts.parse(settings.allowed_hosts), hosts=HostMap.parse(settings.host_map))
 
     @asynccontextmanager
@@ -86,9 +93,10 @@ def build_app(
             provider.shutdown()
 
     catalog = Catalog(store, jobs, sealer, clock, on_deleted_model=predictor.forget)
-    exporter = Exporter(catalog, place, backbone)
+    endpoints = Endpoints(catalog, backbones.own)
+    exporter = Exporter(catalog, place, backbones)
     app = Starlette(
-        routes=_routes(Endpoints(catalog, backbone), Analyzer(predictor, fetcher), Reports(catalog, place), exporter),
+        routes=_routes(endpoints, Analyzer(predictor, fetcher), Reports(catalog, place), exporter),
         middleware=[Middleware(Traced, tracer=tracer), Middleware(Gate, settings=settings)],
         exception_handlers={
             RequestError: answer_request_error,

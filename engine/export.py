@@ -30,7 +30,8 @@ from engine.learn.classifier import Classifier
 from engine.learn.errors import BackboneError, ClassifierFileError, NotExportableError
 from engine.learn.network import NetworkBackbone, digest_of
 from engine.orders import JobPlace
-from engine.records import Model, Status
+from engine.records import Model, ModelKind, Status
+from engine.served import ServedBackbones, backbone_of_model
 
 CARD_SCHEMA = 1
 PIECE = 262_144  # bytes that are sent at once
@@ -62,10 +63,10 @@ backbone (ENGINE_BACKBONE), or with the built-in one, train the model again, and
 class Exporter:
     """Exports one model at a time, whoever asks: a network is held in memory while it is written."""
 
-    def __init__(self, catalog: Catalog, place: JobPlace, backbone: Backbone) -> None:
+    def __init__(self, catalog: Catalog, place: JobPlace, backbones: ServedBackbones) -> None:
         self._catalog = catalog
         self._place = place
-        self._backbone = backbone
+        self._backbones = backbones
         self._turn = anyio.CapacityLimiter(1)
 
     async def export_model(self, request: Request) -> Response:
@@ -80,6 +81,12 @@ class Exporter:
         model = self._catalog.get_model(name)
         if model.status is not Status.SUCCEEDED:
             raise NotReadyError(f"Model '{name}' is {model.status}; only a succeeded one can be exported.")
+        if model.kind is ModelKind.DETECTOR:
+            raise NotReadyError(
+                f"Model '{name}' is a detector, and what it does with its backbone's maps is no network: it cannot be "
+                "exported. Ask this engine about pictures (imageanalysis:analyze), or export a classifier.",
+                code="ModelNotExportable",
+            )
         members = self._members(model)
         try:
             content = self._written(members)
@@ -115,14 +122,8 @@ class Exporter:
             raise NotReadyError(
                 f"The files of model '{model.name}' cannot be read. Train it again.", code="ModelUnreadable"
             ) from exc
-        if classifier.backbone_digest != self._backbone.digest:
-            raise NotReadyError(
-                f"Model '{model.name}' was trained with another backbone ({manifest.backbone_name}, "
-                f"{classifier.backbone_digest[:12]}) than the engine has now ({self._backbone.name}, "
-                f"{self._backbone.digest[:12]}). Start the engine with its backbone (ENGINE_BACKBONE) to export it.",
-                code="ModelBackboneMismatch",
-            )
-        found = _network(self._backbone, classifier)
+        backbone = backbone_of_model(self._backbones, model.name, classifier.backbone_digest, folder)
+        found = _network(backbone, classifier)
         if found is None:
             origin, files, words = networks.Origin(), {"model.npz": head}, _NEEDS_ENGINE
         else:

@@ -13,12 +13,15 @@ from typing import IO
 import msgspec
 
 from engine.access import AllowedHosts, HostMap
+from engine.artifacts import read_manifest
 from engine.errors import JobError
 from engine.evaluation import evaluate
 from engine.fetch import Fetcher
-from engine.learn.backbone import load_backbone
+from engine.learn.backbone import Backbone
+from engine.learn.errors import BackboneError
 from engine.messages import Done, EvaluateRequest, Failed, JobLine, JobRequest, Report, TrainRequest
 from engine.reading import DatasetReader
+from engine.served import ServedBackbones
 from engine.training import train
 
 _ENGINE_IS_GONE = 3  # exit status
@@ -37,7 +40,7 @@ def run(request: JobRequest, report: Report) -> Done:
     """
     fetcher = Fetcher(AllowedHosts.parse(request.allowed_hosts), hosts=HostMap.parse(request.host_map))
     try:
-        backbone = load_backbone(Path(request.backbone) if request.backbone else None)
+        backbone = _backbone_of(request)
         scratch = Path(request.scratch)
         scratch.mkdir(parents=True)
         reader = DatasetReader(fetcher, backbone, Path(request.features), scratch, report)
@@ -48,6 +51,22 @@ def run(request: JobRequest, report: Report) -> Done:
                 return evaluate(task, backbone, reader, report)
     finally:
         fetcher.close()
+
+
+def _backbone_of(request: JobRequest) -> Backbone:
+    """Opens the engine's own backbone, or the one of the model that is to be evaluated, if the engine has that.
+
+    Raises:
+        JobError: Its files are not what they should be.
+    """
+    try:
+        backbones = ServedBackbones.open(request.backbone, request.backbones_served)
+        if isinstance(request.task, EvaluateRequest):
+            with suppress(OSError, msgspec.DecodeError):  # of a model that cannot be read, its evaluation says so
+                return backbones.find(read_manifest(Path(request.task.model)).backbone_digest) or backbones.own
+    except BackboneError as exc:
+        raise JobError("unknown", f"A backbone cannot be used: {exc}.") from exc
+    return backbones.own
 
 
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:

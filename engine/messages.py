@@ -47,6 +47,7 @@ class JobRequest(Struct, frozen=True):
     backbone: str | None
     allowed_hosts: str
     host_map: str = ""
+    backbones_served: tuple[str, ...] = ()
 
 
 class Progress(Struct, frozen=True, tag="progress"):

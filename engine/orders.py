@@ -25,17 +25,19 @@ class JobPlace:
 
     Attributes:
         data: The engine's data folder.
-        backbone: Folder of the backbone, None for the built-in one.
+        backbone: ENGINE_BACKBONE, None for the built-in one.
         allowed_hosts: ENGINE_ALLOWED_HOSTS as it was given.
         hour_seconds: Length of an hour of budget; shorter in tests.
         host_map: ENGINE_HOST_MAP as it was given.
+        backbones_served: Of ENGINE_BACKBONES_SERVED, one by one.
     """
 
     data: Path
-    backbone: Path | None
+    backbone: str | None
     allowed_hosts: str
     hour_seconds: float = 3600.0
     host_map: str = ""
+    backbones_served: tuple[str, ...] = ()
 
     @property
     def work(self) -> Path:
@@ -97,9 +99,10 @@ class Orders:
             lock=str(self._place.locks / f"{job_key(work)}.lock"),
             scratch=str(folder / "scratch"),
             features=str(self._place.data / "features"),
-            backbone=None if self._place.backbone is None else str(self._place.backbone),
+            backbone=self._place.backbone,
             allowed_hosts=self._place.allowed_hosts,
             host_map=self._place.host_map,
+            backbones_served=self._place.backbones_served,
         )
 
     def _source(self, name: str, kind: AnnotationKind) -> DatasetSource:

@@ -12,15 +12,18 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from engine.artifacts import classifier_path
+from engine.artifacts import classifier_path, detector_path
 from engine.errors import NotFoundError, NotReadyError, TooBusyError
-from engine.images import PREDICTION, decode_picture
+from engine.images import PREDICTION, Picture, decode_picture
 from engine.learn.backbone import Backbone
 from engine.learn.classifier import Classifier
-from engine.learn.errors import ClassifierFileError
+from engine.learn.detector import Detector, picture_maps
+from engine.learn.errors import ClassifierFileError, DetectorFileError
 from engine.loaded import Loaded, LoadedModels
+from engine.objects import FoundObject, objects_of, told
 from engine.orders import JobPlace
-from engine.records import Model, Status
+from engine.records import Model, ModelKind, Status
+from engine.served import ServedBackbones, backbone_of_model
 from engine.store import Store
 
 MOST_WAITING = 1_000  # calls; about ten seconds' work of two cores
@@ -38,12 +41,14 @@ class Prediction:
         width: Of the picture as submitted, in pixels, upright.
         height: Likewise.
         tags: (label, confidence) of every label, most confident first. Confidences sum to 1, but those of a
-            multi-label model, which say of each label by itself how likely it is.
+            multi-label model, which say of each label by itself how likely it is. None of a detector.
+        objects: What a detector found, most confident first.
     """
 
     width: int
     height: int
-    tags: tuple[tuple[str, float], ...]
+    tags: tuple[tuple[str, float], ...] = ()
+    objects: tuple[FoundObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +71,21 @@ class Predictor:
     """
 
     def __init__(
-        self, store: Store, place: JobPlace, backbone: Backbone, *, memory: int, line: Line | None = None
+        self, store: Store, place: JobPlace, backbones: ServedBackbones, *, memory: int, line: Line | None = None
     ) -> None:
         """Takes where models are found.
 
         Args:
             store: Knows the models' states.
             place: Where their files lie.
-            backbone: The engine's.
+            backbones: The engine's.
             memory: Bytes that loaded models may take.
             line: How many calls may wait; a thousand when absent.
         """
         self._store = store
         self._place = place
-        self._backbone = backbone
-        self._models = LoadedModels[Classifier](memory)
+        self._backbones = backbones
+        self._models = LoadedModels[Classifier | Detector](memory)
         self._line = line or Line()
         self._calls = self._bytes = 0  # that wait or are worked on; only the event loop counts
         self.threads = os.process_cpu_count() or 1
@@ -90,7 +95,7 @@ class Predictor:
         """Decodes and embeds a blank picture, so that the first caller does not wait for what happens only once."""
         blank = BytesIO()
         Image.new("RGB", (64, 64)).save(blank, "JPEG")
-        self._backbone.embed(decode_picture(blank.getvalue(), PREDICTION).pixels)
+        self._backbones.own.embed(decode_picture(blank.getvalue(), PREDICTION).pixels)
 
     def close(self) -> None:
         """Ends the threads when they have done what they do now; nothing that waits is begun."""
@@ -101,7 +106,7 @@ class Predictor:
         self._models.drop(model.id)
 
     async def predict(self, model_name: str, content: bytes) -> Prediction:
-        """Predicts the labels of a picture.
+        """Predicts the labels of a picture, or the objects in it.
 
         Args:
             model_name: Of a succeeded model.
@@ -135,49 +140,51 @@ class Predictor:
             self._bytes -= size
 
     def _predict(self, model_name: str, content: bytes) -> Prediction:
-        return prediction_of(content, self._backbone, self._classifier(model_name))
+        model = self._model(model_name)
+        digest, folder = model.backbone_digest, self._place.model(model_name)
+        return prediction_of(content, backbone_of_model(self._backbones, model_name, digest, folder), model)
 
-    def _classifier(self, model_name: str) -> Classifier:
+    def _model(self, model_name: str) -> Classifier | Detector:
         model = self._store.models.find(model_name)
         if model is None:
             raise NotFoundError(f"Resource not found: there is no model '{model_name[:255]}'.")
         if model.status is not Status.SUCCEEDED:
             raise NotReadyError(f"Model '{model_name}' is {model.status}; only a succeeded model predicts.")
-        classifier = self._models.get(model.id, lambda: self._load(model))
-        if classifier.backbone_digest != self._backbone.digest:
-            raise NotReadyError(
-                f"Model '{model_name}' was trained with another backbone ({classifier.backbone_digest[:12]}) than the "
-                f"engine has now ({self._backbone.name}, {self._backbone.digest[:12]}). Train it again, or start the "
-                "engine with its backbone (ENGINE_BACKBONE).",
-                code="ModelBackboneMismatch",
-            )
-        return classifier
+        return self._models.get(model.id, lambda: self._load(model))
 
-    def _load(self, model: Model) -> Loaded[Classifier]:
-        path = classifier_path(self._place.model(model.name))
+    def _load(self, model: Model) -> Loaded[Classifier | Detector]:
+        folder, finds = self._place.model(model.name), model.kind is ModelKind.DETECTOR
+        path = detector_path(folder) if finds else classifier_path(folder)
         try:
-            classifier = Classifier.load(path)
-            return Loaded(classifier, path.stat().st_size)  # its arrays lie in the file as they do in memory
-        except (ClassifierFileError, OSError) as exc:
+            loaded = Detector.load(path) if finds else Classifier.load(path)
+            return Loaded(loaded, path.stat().st_size)  # its arrays lie in the file as they do in memory
+        except (ClassifierFileError, DetectorFileError, OSError) as exc:
             _log.exception("The files of model '%s' cannot be read.", model.name)
             raise NotReadyError(
                 f"The files of model '{model.name}' cannot be read. Train it again.", code="ModelUnreadable"
             ) from exc
 
 
-def prediction_of(content: bytes, backbone: Backbone, classifier: Classifier) -> Prediction:
-    """Predicts the labels of one picture; this is all that the engine computes for an answer.
+def prediction_of(content: bytes, backbone: Backbone, model: Classifier | Detector) -> Prediction:
+    """Predicts the labels of one picture, or the objects in it; this is all that the engine computes for an answer.
 
     Args:
         content: The picture's bytes, in any format that `engine.images` reads.
-        backbone: The one that the classifier was trained with.
-        classifier: What to ask.
+        backbone: The one that the model was trained with.
+        model: What to ask.
 
     Raises:
         PictureError: The picture cannot be used.
     """
     picture = decode_picture(content, PREDICTION)
+    if isinstance(model, Detector):
+        return _objects(picture, backbone, model)
     features = backbone.embed(picture.pixels)
-    confidences = classifier.predict(features[np.newaxis])[0]
-    tags = sorted(zip(classifier.labels, confidences.tolist(), strict=True), key=lambda tag: (-tag[1], tag[0]))
-    return Prediction(picture.width, picture.height, tuple(tags))
+    confidences = model.predict(features[np.newaxis])[0]
+    tags = sorted(zip(model.labels, confidences.tolist(), strict=True), key=lambda tag: (-tag[1], tag[0]))
+    return Prediction(picture.width, picture.height, tags=tuple(tags))
+
+
+def _objects(picture: Picture, backbone: Backbone, detector: Detector) -> Prediction:
+    said = told(detector.detect(picture_maps(backbone, picture.pixels)), detector.labels)
+    return Prediction(picture.width, picture.height, objects=objects_of(said, picture.width, picture.height))

@@ -23,8 +23,14 @@ class Settings(BaseSettings):
     secret: SecretStr = Field(
         min_length=16, description="Key material, 16 characters or more, that seals SAS tokens at rest."
     )
-    backbone: Path | None = Field(
-        default=None, description="Folder with META.json and model.onnx; empty for the built-in features."
+    backbone: str | None = Field(
+        default=None,
+        description="Folder with META.json and model.onnx, or several joined with `+`; empty for the built-in one.",
+    )
+    backbones_served: str = Field(
+        default="",
+        description="Comma-separated further backbones, each as in ENGINE_BACKBONE, of models that were trained with "
+        "them; empty for none. What is built in is always there.",
     )
     allowed_hosts: str = Field(
         default="",
@@ -56,8 +62,8 @@ class Settings(BaseSettings):
 
     @field_validator("backbone", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    def _backbone_is_text(cls, value: object) -> object:
+        return (str(value) or None) if isinstance(value, str | Path) else value
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -70,6 +76,11 @@ class Settings(BaseSettings):
     def _map_is_readable(cls, value: str) -> str:
         HostMap.parse(value)
         return value
+
+    @property
+    def further_backbones(self) -> tuple[str, ...]:
+        """The backbones of ENGINE_BACKBONES_SERVED, one by one."""
+        return tuple(_split(self.backbones_served))
 
     def accepts(self, key: str) -> bool:
         """Says whether `key` is one of ours, in time that depends on no key's content."""

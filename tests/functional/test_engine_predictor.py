@@ -16,6 +16,7 @@ from engine.learn.classifier import fit_classifier
 from engine.orders import JobPlace
 from engine.predictor import Line, Predictor
 from engine.records import AnnotationKind, Model, ModelKind, Status
+from engine.served import ServedBackbones
 from engine.store import Store
 from engine.wire import answer_request_error
 from tests.engine_support import draw_part
@@ -50,7 +51,7 @@ class Bench:
         self.store = Store(folder)
         self.place = JobPlace(folder, None, "")
         self.backbone = MeanColour()
-        self.predictor = Predictor(self.store, self.place, self.backbone, memory=memory, line=line)
+        self.predictor = Predictor(self.store, self.place, ServedBackbones(self.backbone), memory=memory, line=line)
 
     def train(self, name: str, status: Status = Status.SUCCEEDED) -> Model:
         rng = np.random.default_rng(0)

@@ -16,6 +16,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "ENGINE_DATA",
         "ENGINE_SECRET",
         "ENGINE_BACKBONE",
+        "ENGINE_BACKBONES_SERVED",
         "ENGINE_ALLOWED_HOSTS",
         "ENGINE_HOST_MAP",
         "ENGINE_WORKERS",
