@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.access import Access, shown
 from engine.coco import CocoReader, Example
 from engine.errors import FetchError
-from engine.executor import Threads
+from engine.executor import Executor, Threads
 from engine.extractors import EmbeddingExtractor, Extractor
 from engine.featurecache import FeatureCache
 from engine.features import EmbeddedSet, ExtractedSet, embedded, extract_set
@@ -21,6 +21,7 @@ from engine.learn.backbone import Backbone
 from engine.limits import MAX_COCO_BYTES, Limits, Role, limits_of
 from engine.messages import DatasetSource, Progress, Report
 from engine.walk import Address, PictureReader, verdict, walk
+from engine.workers import Spread, Workers
 
 
 class DatasetReader:
@@ -32,14 +33,24 @@ class DatasetReader:
         features: Folder of the feature cache.
         scratch: Folder for what is not whole yet.
         report: Takes progress.
+        workers: Make the features of many pictures; without them this process makes all.
     """
 
-    def __init__(self, fetcher: Fetcher, backbone: Backbone, features: Path, scratch: Path, report: Report) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        backbone: Backbone,
+        features: Path,
+        scratch: Path,
+        report: Report,
+        workers: Workers | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._backbone = backbone
         self._features = features
         self._scratch = scratch
         self._report = report
+        self._workers = workers
 
     def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
         """Returns the data set's pictures with their labels and features.
@@ -69,13 +80,14 @@ class DatasetReader:
         findings, stage = Findings(source.name), f"embed_{role}_pictures"
         examples, pictures = self._examples(source, role, findings)
         extractor = choose(examples)
-        extractor = choose(examples)
         cache = FeatureCache(self._features, extractor, self._scratch)
 
         def tell(done: int, total: int, made: int, to_make: int) -> None:
             self._report(Progress(stage, done / total, made, to_make))
 
-        executor = Threads(extractor, cache, pictures)
+        executor: Executor = Threads(extractor, cache, pictures)
+        if self._workers is not None:
+            executor = Spread(self._workers, executor, extractor, pictures)
         extracted = extract_set(examples, cache, executor, pictures.sides, findings, tell)
         findings.raise_any()
         return extracted
