@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "function_app", "tests"}
+OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "pretrain", "function_app", "tests"}
 BANNED_MODULES = {"utils", "helpers", "common", "misc"}
 BANNED_CLASS_ENDINGS = ("Manager", "Handler", "Helper", "Processor")
 PURE = ("coco", "policy", "gate", "snapshot")
@@ -31,13 +31,14 @@ def within(name: str, package: str) -> bool:
 
 
 FORBIDDEN = {
-    "shared": {"functions", "engine", "devhost", "curate", "azure.functions"},
-    "engine": {"functions", "shared", "devhost", "samples", "bench", "curate", "azure"},
-    "functions": {"azure.storage", "engine", "devhost", "curate"},
-    "samples": {"functions", "shared", "engine", "devhost", "curate"},
-    "devhost": {"functions", "shared", "engine", "curate"},
-    "curate": {"functions", "engine", "devhost", "samples", "bench", "azure"},
-    "bench": {"curate"},
+    "shared": {"functions", "engine", "devhost", "curate", "azure.functions", "pretrain"},
+    "engine": {"functions", "shared", "devhost", "samples", "bench", "curate", "azure", "pretrain"},
+    "functions": {"azure.storage", "engine", "devhost", "curate", "pretrain"},
+    "samples": {"functions", "shared", "engine", "devhost", "curate", "pretrain"},
+    "devhost": {"functions", "shared", "engine", "curate", "pretrain"},
+    "curate": {"functions", "engine", "devhost", "samples", "bench", "azure", "pretrain"},
+    "bench": {"curate", "pretrain"},
+    "pretrain": {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "azure"},
 }
 
 
@@ -57,6 +58,12 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
 def test_httpx_reaches_functions_only_in_the_composition_root() -> None:
     users = {path.name for path in sources("functions") for name in imports(path) if within(name, "httpx")}
     assert users <= {"_services.py"}
+
+
+@pytest.mark.parametrize("package", ["torch", "cv2"])
+def test_what_only_pretraining_needs_is_imported_there_alone(package: str) -> None:
+    product = sorted(OURS - {"function_app", "pretrain", "tests"})
+    assert [p for one in product for p in sources(one) for n in imports(p) if within(n, package)] == []
 
 
 @pytest.mark.parametrize("module", PURE)
@@ -91,7 +98,7 @@ def test_names_say_what_a_thing_is(package: str) -> None:
                 assert not node.name.endswith(BANNED_CLASS_ENDINGS), f"{path}: {node.name}"
 
 
-@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples", "curate"])
+@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples", "curate", "pretrain"])
 def test_assert_is_for_tests_and_modules_say_why_they_exist(package: str) -> None:
     for path in sources(package):
         tree = ast.parse(path.read_text())
