@@ -12,6 +12,7 @@ from engine.bodies import UrlBody, parse_body
 from engine.errors import FetchError, InvalidRequestError, PictureError
 from engine.fetch import Fetcher
 from engine.images import MAX_BYTES
+from engine.objects import box_json
 from engine.predictor import Prediction, Predictor
 from engine.wire import MAX_JSON_BYTES, json_response, query_of, read_body
 
@@ -69,10 +70,18 @@ class Analyzer:
 def result_json(prediction: Prediction, api_version: str) -> dict[str, Any]:
     """The custom result of contract §4; both result keys, because some clients need both."""
     tags = [{"name": label, "confidence": confidence} for label, confidence in prediction.tags]
+    objects = [
+        {
+            "id": str(number),
+            "boundingBox": box_json(one.box),
+            "tags": [{"name": one.label, "confidence": one.confidence}],
+        }
+        for number, one in enumerate(prediction.objects, 1)
+    ]
     return {
         "modelVersion": api_version,
         "metadata": {"width": prediction.width, "height": prediction.height},
-        "customModelResult": {"tagsResult": {"values": tags}, "objectsResult": {"values": []}},
+        "customModelResult": {"tagsResult": {"values": tags}, "objectsResult": {"values": objects}},
     }
 
 

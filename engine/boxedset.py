@@ -11,7 +11,7 @@ from engine.coco import Example, Region
 from engine.featurecache import StoredRows
 from engine.features import ExtractedSet
 from engine.learn.detection_metrics import TrueBoxes
-from engine.learn.detector import Boxes, PictureMaps
+from engine.learn.detector import Boxes, MapSource, PictureMaps
 from engine.mapsextractor import maps_in
 
 
@@ -56,7 +56,7 @@ class BoxedSet:
         traits: (n, 5) float32, see `engine.learn.traits.SHAPED`; None when they are not known.
     """
 
-    maps: StoredMaps
+    maps: MapSource
     truth: tuple[TrueBoxes, ...]
     sizes: NDArray[np.uint32]
     labels: tuple[tuple[str, ...], ...]

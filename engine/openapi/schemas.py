@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.boxjudgement import SAME_PLACE, SURE
+from engine.objects import LEAST_CONFIDENCE, MOST_OBJECTS
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, Status
 from engine.rules import MAX_ANNOTATION_FILES, MAX_CUSTOM_PROPERTIES
 
@@ -13,6 +15,7 @@ NAME = "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$"  # contract §1
 _EVALUATION_STATUSES = [Status.NOT_STARTED, Status.RUNNING, Status.SUCCEEDED, Status.FAILED]
 _MODEL_STATUSES = [status for status in Status if status is not Status.RUNNING]
 _TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
 _NAME = {"type": "string", "pattern": NAME}
 _DATE = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -183,15 +186,15 @@ def _strings(statuses: Sequence[Status]) -> list[str]:
 
 def _results() -> Json:
     tag = _closed({"name": _TEXT, "confidence": _SHARE})
-    pixels = {"type": "integer", "minimum": 0}
-    box = _closed(
-        {"x": pixels, "y": pixels, "w": {"type": "integer", "minimum": 1}, "h": {"type": "integer", "minimum": 1}}
-    )
-    found = _closed({"boundingBox": box, "tags": _list(ref("Tag"), minItems=1)}, id=_TEXT)
+    pixels, size = {"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1}
+    box = _closed({"x": pixels, "y": pixels, "w": size, "h": size})
+    found = _closed({"boundingBox": ref("Box"), "tags": _list(ref("Tag"), minItems=1)}, id=_TEXT)
+    objects = _list(found, maxItems=MOST_OBJECTS) | {
+        "description": f"Of a detector: what it is sure of by {LEAST_CONFIDENCE} at least, most confident first."
+    }
     custom = _closed(
-        {"tagsResult": _closed({"values": _list(ref("Tag"))}), "objectsResult": _closed({"values": _list(found)})}
+        {"tagsResult": _closed({"values": _list(ref("Tag"))}), "objectsResult": _closed({"values": objects})}
     )
-    size = {"type": "integer", "minimum": 1}
     result = _closed(
         {
             "modelVersion": _TEXT,
@@ -206,6 +209,7 @@ def _results() -> Json:
     backbone = _closed({"name": _TEXT, "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"}})
     return {
         "Tag": tag,
+        "Box": box,
         "ImageAnalysisResult": result | {"description": "Tags most confident first; boxes in the picture's pixels."},
         "ModelPerformance": performance,
         "Health": _closed({"status": {"const": "ok"}, "version": _TEXT, "backbone": backbone}),
@@ -216,9 +220,22 @@ def _reports() -> Json:
     """What our extensions answer; `labels` is a text for classification and a list of texts for multi-label data."""
     labels = {"type": ["string", "array"], "items": _TEXT}
     place = {"image": _TEXT, "url": _TEXT}
-    prediction = _closed({**place, "truth": labels, "predicted": _list(ref("Tag"))})
-    mistake = _closed({**place, "truth": labels, "predicted": labels, "confidence": _SHARE}, label=_TEXT)
-    rates = _closed({"precision": _SHARE, "recall": _SHARE, "pictures": _COUNT, "predicted": _COUNT})
+    box = {"boundingBox": ref("Box")}
+    true_boxes = _list(_closed({"name": _TEXT, **box}))
+    found_boxes = _list(_closed({"name": _TEXT, "confidence": _SHARE, **box}), maxItems=MOST_OBJECTS)
+    prediction = {
+        "anyOf": [
+            _closed({**place, "truth": labels, "predicted": _list(ref("Tag"))}),
+            _closed({**place, "truth": true_boxes, "predicted": found_boxes}),
+        ]
+    }
+    mistake = {
+        "anyOf": [
+            _closed({**place, "truth": labels, "predicted": labels, "confidence": _SHARE}, label=_TEXT),
+            _closed({**place, "truth": _TEXT_OR_NULL, "predicted": _TEXT_OR_NULL, "confidence": _SHARE, **box}),
+        ]
+    }
+    rates = _closed({"precision": _SHARE, "recall": _SHARE, "pictures": _COUNT, "predicted": _COUNT}, boxes=_COUNT)
     counts = _list(_list(_COUNT))
     pair = _closed({"test": _TEXT, "training": _TEXT, "distance": _COUNT})
     without = {"anyOf": [ref("ModelPerformance"), {"type": "null"}], "description": "Null when all test pictures are."}
@@ -232,11 +249,17 @@ def _reports() -> Json:
         },
         confusionMatrix=_closed({"labels": _list(_TEXT), "counts": counts}),
         labelCounts=_map(counts),
+        boxConfusion=_closed(
+            {"labels": _list(_TEXT), "counts": counts, "missed": _list(_COUNT), "unfounded": _list(_COUNT)}
+        ),
         nearDuplicates=near,
     )
     report["description"] = (
         "Rows of counts are the truth. Multi-label data has one two-by-two table a label (not said and said, of not "
-        "true and true) in place of the confusion matrix. Near duplicates are test pictures that were in training."
+        "true and true) in place of the confusion matrix. Detection counts boxes that were found with a confidence of "
+        f"{SURE} at least: those at the place of a true box (they share {SAME_PLACE:.0%}), and of each label the true "
+        "boxes that were missed and the found ones that are at no true box. Near duplicates are test pictures that "
+        "were in training."
     )
-    report["oneOf"] = [{"required": [name]} for name in ("confusionMatrix", "labelCounts")]
+    report["oneOf"] = [{"required": [name]} for name in ("confusionMatrix", "labelCounts", "boxConfusion")]
     return {"PicturePrediction": prediction, "Report": report}

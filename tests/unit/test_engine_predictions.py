@@ -7,13 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.learn.detection_metrics import FoundBoxes, TrueBoxes
 from engine.learn.near_duplicates import Fingerprints
 from engine.lines import read_lines, write_lines
-from engine.predictions import TAGS_AT_ONCE, read_predictions, write_predictions
+from engine.objects import MOST_OBJECTS
+from engine.predictions import TAGS_AT_ONCE, read_predictions, write_box_predictions, write_predictions
 from engine.trainingpictures import fingerprints_of, read_fingerprints, read_training_names, write_training_pictures
-from tests.judged import embedded
+from tests.judged import boxed, embedded
 
 LABELS = ("bolt", "nut")
+BOXED_PICTURES = TAGS_AT_ONCE // MOST_OBJECTS
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=12), st.data())
@@ -64,6 +67,27 @@ def test_of_many_labels_a_page_is_shorter_and_the_next_begins_where_it_ends(tmp_
     assert (len(values), more) == (3, True)
     values, more = read_predictions(tmp_path, 3, 1000)
     assert ([value["image"] for value in values], more) == (["p3.jpg", "p4.jpg"], False)
+
+
+def test_boxes_are_kept_in_pixels_and_a_page_of_them_has_fewer_pictures(tmp_path: Path) -> None:
+    nothing = np.zeros(0, dtype=np.bool_)
+    truth = [TrueBoxes(np.array([[0.1, 0.2, 0.3, 0.4]]), ("nut",), np.zeros(1, dtype=np.bool_))]
+    truth += [TrueBoxes(np.empty((0, 4)), (), nothing)] * (BOXED_PICTURES + 4)
+    found = [FoundBoxes(np.array([[0.5, 0.0, 0.5, 1.0]]), ("bolt",), np.array([0.75]))]
+    found += [FoundBoxes(np.empty((0, 4)), (), np.empty(0))] * (BOXED_PICTURES + 4)
+    write_box_predictions(tmp_path, LABELS, found, boxed(truth))
+    values, more = read_predictions(tmp_path, 0, 1000)
+    assert (len(values), more) == (BOXED_PICTURES, True)
+    assert values[0] == {
+        "image": "p0.jpg",
+        "url": "http://store.local/p0.jpg",
+        "truth": [{"name": "nut", "boundingBox": {"x": 20, "y": 20, "w": 60, "h": 40}}],
+        "predicted": [{"name": "bolt", "confidence": 0.75, "boundingBox": {"x": 100, "y": 0, "w": 100, "h": 100}}],
+    }
+    assert (values[1]["truth"], values[1]["predicted"]) == ([], [])
+    rest, more = read_predictions(tmp_path, BOXED_PICTURES, 1000)
+    assert (len(rest), more) == (5, False)
+    assert read_predictions(tmp_path, BOXED_PICTURES + 5, 10) == ([], False)
 
 
 @pytest.mark.parametrize("name", ["confidences.npy", "pictures.npy", "pictures.jsonl", "predictions.json"])

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 
 from engine.features import EmbeddedSet
+from engine.learn.detection_metrics import TrueBoxes
 from engine.trainingpictures import digest_of
+from tests.judged import boxed
 
 
 def pictures(*labels: str) -> EmbeddedSet:
@@ -21,3 +23,11 @@ def test_the_digest_of_training_pictures_names_pictures_and_labels_and_not_where
     assert len(digest_of(one)) == 64
     assert digest_of(one) != digest_of(pictures("nut", "bolt"))
     assert digest_of(one) == digest_of(dataclasses.replace(one, names=("a", "b"), urls=("c", "d")))
+
+
+def test_the_digest_of_pictures_with_boxes_names_where_the_boxes_are() -> None:
+    one = TrueBoxes(np.array([[0.0, 0.0, 0.5, 0.5]]), ("nut",), np.zeros(1, np.bool_))
+    other = dataclasses.replace(one, boxes=one.boxes / 2)
+    assert digest_of(boxed([one])) == digest_of(dataclasses.replace(boxed([one]), names=("a",), urls=("c",)))
+    assert digest_of(boxed([one])) != digest_of(boxed([other]))
+    assert digest_of(boxed([one])) != digest_of(pictures("nut"))
