@@ -4,7 +4,8 @@ Accuracy is class-balanced top-1 in percent, ECE has 15 bins and lies in 0…1. 
 training pictures (Student's t), and over the pictures that were scored. Pictures are drawn from the train part of a
 data set and scored on its whole test part; without a split, on all that were not drawn. A data set of boxes is read
 when it is named: each box, a little widened, is a picture. Nearest mean (cosine) and logistic regression (scikit-learn,
-C = 1, rows of length 1) are given the same features. `train_seconds` counts decoding and embedding; one core.
+C = 1, rows of length 1) are given the same features. `train_seconds` counts decoding and embedding.
+Times are of the processor, on one core.
 """
 
 import argparse
