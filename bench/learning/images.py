@@ -143,9 +143,7 @@ def frozen_maps(backbone: Backbone, folder: Path) -> Learner:
         source = KeptMaps(drawing.train, backbone, folder)
         truth = [_renumbered(photo, labels) for photo in drawing.train]
         if not labels:
-            return Answer(
-                [_nothing() for _ in drawing.asked], {"train_seconds": 0.0, "fit_seconds": 0.0, "predict_ms": 0.0}
-            )
+            return Answer([NOTHING] * len(drawing.asked), dict.fromkeys(COSTS, 0.0))
         began = time.process_time()
         detector = fit_detector(source, truth, [data.labels[n] for n in labels], backbone=backbone).detector
         fit_seconds = time.process_time() - began - source.making
