@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engine.learn.backbone import HANDMADE, load_backbone
@@ -13,111 +14,91 @@ from engine.served import ServedBackbones
 from tests.engine_support import COLOURS, Engine, PictureStore, check_error, draw_part, engine_in_process
 from tests.learn_support import write_network
 
-ON_TESTS = {"evaluationParameters": {"testDatasetName": "tests"}}
-
 
 @dataclass
 class Home:
-    """An engine's folder in which `old` was trained with one network and `new` with another joined to it."""
+    """An engine whose own backbone is two networks joined, and that serves `old`, of one of them, too.
+
+    Attributes:
+        engine: It.
+        before: What `old` said of a bolt when the engine's own backbone was its.
+        refusals: What an engine answered that did not have the backbone of `old`.
+    """
 
     data: Path
-    host: str
     old: Path
-    other: Path
-    before: dict[str, float] = field(default_factory=dict)  # what `old` said of a bolt when its backbone was the engine's
-
-    @property
-    def new(self) -> str:
-        return f"{self.other}+{self.old}"
+    engine: Engine
+    before: dict[str, float]
+    refusals: list[httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, store: PictureStore) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, store: PictureStore) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("home")
     old = write_network(folder / "old", name="old-network")
     other = write_network(folder / "other", name="other-network", layout="NCHW", dtype="float32", colours="0-1 BGR")
-    home = Home(folder / "data", store.host, old, other)
-    with engine_in_process(home.data, home.host, backbone=old) as engine:
+    data = folder / "data"
+    with engine_in_process(data, store.host, backbone=old) as engine:
         engine.register("parts", store.put_parts("parts"))
         engine.register("tests", store.put_parts("tests", each=2, first_seed=50))
         engine.trained("old", "parts")
-        home.before = said(engine, "old", "bolt")
-    with engine_in_process(home.data, home.host, backbone=home.new) as engine:
+        before = said(engine, "old", "bolt")
+    with engine_in_process(data, store.host, backbone=other) as engine:
+        refusals = [ask(engine, "old", "bolt"), engine.call("GET", "models/old:export")]
+    with engine_in_process(data, store.host, backbone=f"{other}+{old}", backbones_served=str(old)) as engine:
         engine.trained("new", "parts")
-    return home
+        yield Home(data, old, engine, before, refusals)
 
 
-@pytest.fixture(scope="module")
-def both(home: Home) -> Iterator[Engine]:
-    """An engine whose own backbone is the new one, and that serves the old one too."""
-    with engine_in_process(home.data, home.host, backbone=home.new, backbones_served=str(home.old)) as engine:
-        yield engine
+def ask(engine: Engine, model: str, label: str) -> httpx.Response:
+    headers, content = {"Content-Type": "application/octet-stream"}, draw_part(label, 90)
+    return engine.call("POST", "imageanalysis:analyze", params={"model-name": model}, content=content, headers=headers)
 
 
 def said(engine: Engine, model: str, label: str) -> dict[str, float]:
-    parameters = {"model-name": model}
-    content = draw_part(label, 90)
-    headers = {"Content-Type": "application/octet-stream"}
-    answer = engine.call("POST", "imageanalysis:analyze", params=parameters, content=content, headers=headers)
+    answer = ask(engine, model, label)
     assert answer.status_code == 200, answer.text
     return {tag["name"]: tag["confidence"] for tag in answer.json()["customModelResult"]["tagsResult"]["values"]}
 
 
-def test_models_of_two_backbones_answer_side_by_side(both: Engine, home: Home) -> None:
+def test_models_of_two_backbones_answer_side_by_side(home: Home) -> None:
     for label in COLOURS:
         for model in ("old", "new"):
-            tags = said(both, model, label)
+            tags = said(home.engine, model, label)
             assert max(tags, key=lambda name: tags[name]) == label
-    assert both.client.get("/healthz").json()["backbone"]["name"] == "other-network+old-network"
-    assert said(both, "old", "bolt") == home.before
-    assert said(both, "new", "bolt") != home.before
+    assert said(home.engine, "old", "bolt") == home.before
+    assert said(home.engine, "new", "bolt") != home.before
 
 
-def test_a_model_of_a_further_backbone_is_evaluated_with_it(both: Engine) -> None:
-    for model in ("old", "new"):
-        answer = both.call("PUT", f"models/{model}/evaluations/now", json=ON_TESTS)
-        assert answer.status_code == 201, answer.text
-        evaluation = both.wait(f"models/{model}/evaluations/now")
-        assert evaluation["status"] == "succeeded", evaluation
+def test_a_model_of_a_further_backbone_is_evaluated_with_it(home: Home) -> None:
+    body = {"evaluationParameters": {"testDatasetName": "tests"}}
+    assert home.engine.call("PUT", "models/old/evaluations/now", json=body).status_code == 201
+    evaluation = home.engine.wait("models/old/evaluations/now")
+    assert evaluation["status"] == "succeeded", evaluation
 
 
-def test_a_model_of_a_further_network_is_exported_with_it(both: Engine) -> None:
-    assert both.call("GET", "models/old:export").status_code == 200
+def test_a_model_of_a_further_network_is_exported_with_it(home: Home) -> None:
+    assert home.engine.call("GET", "models/old:export").status_code == 200
 
 
-def test_training_takes_the_engines_own(both: Engine, home: Home) -> None:
-    both.trained("newest", "parts")
-    manifest = json.loads((home.data / "models" / "newest" / "model.json").read_text())
-    assert manifest["backbone_name"] == "other-network+old-network"
-    assert manifest["backbone_digest"] == load_backbone(home.new).digest
+def test_training_takes_the_engines_own(home: Home) -> None:
+    own = home.engine.client.get("/healthz").json()["backbone"]
+    manifest = json.loads((home.data / "models" / "new" / "model.json").read_text())
+    assert manifest["backbone_name"] == own["name"] == "other-network+old-network"
+    assert manifest["backbone_digest"] == own["digest"]
 
 
 def test_a_model_whose_backbone_the_engine_lacks_names_it_and_says_what_to_do(home: Home) -> None:
-    digest = load_backbone(home.old).digest[:12]
-    with engine_in_process(home.data, home.host, backbone=home.other) as engine:
-        asked = engine.call(
-            "POST",
-            "imageanalysis:analyze",
-            params={"model-name": "old"},
-            content=draw_part("nut", 1),
-            headers={"Content-Type": "application/octet-stream"},
-        )
-        answers = [asked, engine.call("GET", "models/old:export")]
-        engine.call("PUT", "models/old/evaluations/later", json=ON_TESTS)
-        evaluation = engine.wait("models/old/evaluations/later")
-    messages = [check_error(answer, 409, "ModelBackboneMismatch") for answer in answers]
-    for message in messages:
-        assert "old-network" in message
-        assert digest in message
-        assert "ENGINE_BACKBONES_SERVED" in message
-    assert evaluation["status"] == "failed"
-    assert digest in evaluation["error"]["message"]
+    for refusal in home.refusals:
+        message = check_error(refusal, 409, "ModelBackboneMismatch")
+        for words in ("old-network", load_backbone(home.old).digest[:12], "ENGINE_BACKBONES_SERVED"):
+            assert words in message
 
 
-def test_an_engine_does_not_start_with_a_further_backbone_that_is_not_there(home: Home) -> None:
+def test_an_engine_does_not_start_with_a_further_backbone_that_is_not_there(tmp_path: Path) -> None:
     with (
         pytest.raises(BackboneError, match="nowhere"),
-        engine_in_process(home.data.parent / "unused", home.host, backbone=home.old, backbones_served="nowhere"),
+        engine_in_process(tmp_path, "", backbone=write_network(tmp_path), backbones_served="nowhere"),
     ):
         pass
 
