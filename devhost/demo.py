@@ -9,21 +9,26 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, TextIO
 
 import samples
 from devhost.console import Console
 from devhost.demo_access import Access
-from devhost.demo_pictures import Collection, PicturesError, dataset_name, read_pictures, split
-from devhost.demo_report import report, show
+from devhost.demo_boxes import read_boxed_pictures, split_boxed
+from devhost.demo_boxreport import box_answer, box_report, show_boxes
+from devhost.demo_pictures import Collection, LabelledPicture, PicturesError, dataset_name, read_pictures, split
+from devhost.demo_report import Outcome, report, show, tag_answer
 from devhost.demo_walk import Clock, Walk
 from devhost.errors import DevhostError
 from devhost.services import Services
 
 PER_LABEL: Final = 40
+BOXED: Final = 36
+BOXED_LABELS: Final = ("bolt", "nut", "washer")
 SEED: Final = 1  # of 0 to 3 (70 to 85 % right on what is held out) the one nearest their mean
 _SETTINGS: Final = {
     "FOLD_SCHEDULE": "*/2 * * * * *",
@@ -34,6 +39,45 @@ _SETTINGS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind[Said]:
+    """What the demo does its own way for what is learnt.
+
+    Attributes:
+        draw: Draws pictures into a folder, and tells how many are done, of how many.
+        collect: Reads a folder of pictures, and holds some out.
+        answer: Reads what the endpoint said about a picture.
+        show: Prints the outcome for people.
+        report: Makes the JSON object.
+        dataset: What drawn pictures are called.
+    """
+
+    draw: Callable[[Path, Callable[[int, int], None]], object]
+    collect: Callable[[Path], Collection]
+    answer: Callable[[LabelledPicture, Mapping[str, Any]], Said]
+    show: Callable[[Outcome[Said], Mapping[str, float], Console], None]
+    report: Callable[[str, Outcome[Said], Mapping[str, float]], dict[str, Any]]
+    dataset: str
+
+
+_CLASSIFICATION: Final = _Kind(
+    draw=lambda folder, tell: samples.write_sample(folder, PER_LABEL, SEED, on_picture=tell),
+    collect=lambda folder: split(folder, read_pictures(folder)),
+    answer=tag_answer,
+    show=show,
+    report=report,
+    dataset="parts",
+)
+_DETECTION: Final = _Kind(
+    draw=lambda folder, tell: samples.write_mixed(folder, BOXED, SEED, BOXED_LABELS, on_picture=tell),
+    collect=lambda folder: split_boxed(folder, read_boxed_pictures(folder)),
+    answer=box_answer,
+    show=show_boxes,
+    report=box_report,
+    dataset="mixed-parts",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `demo` understands."""
     parser.description = (
@@ -41,7 +85,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures it has never seen. Everything runs here, on free ports, and is gone afterwards. ENGINE_BACKBONE in "
         "the environment names a pretrained backbone for the engine."
     )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="your pictures, as label/picture (default: drawn)")
+    parser.add_argument(
+        "--kind",
+        choices=("classification", "detection"),
+        default="classification",
+        help="a label a picture, or boxes in it (default: classification)",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="your pictures, as label/picture, or with Pascal VOC side-cars beside them (default: drawn)",
+    )
     parser.add_argument("--dataset", metavar="NAME", help="what the dataset is called (default: the folder's name)")
     parser.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="give up after (default: 300)")
     parser.add_argument("--keep", action="store_true", help="keep the data folder and say where it is")
@@ -53,7 +108,10 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stderr if args.json else sys.stdout)
     try:
         with _ended_by_signals():
-            report = _demo(args, console)
+            if args.kind == "detection":
+                told = _demo(args, _DETECTION, console)
+            else:
+                told = _demo(args, _CLASSIFICATION, console)
     except DevhostError as error:
         _tell_failure(str(error), as_json=args.json)
         return 1
@@ -61,20 +119,20 @@ def run(args: argparse.Namespace) -> int:
         _tell_failure("interrupted", as_json=args.json)
         return 130
     if args.json:
-        _print_json(sys.stdout, report)
+        _print_json(sys.stdout, told)
     return 0
 
 
-def _demo(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+def _demo[Said](args: argparse.Namespace, kind: _Kind[Said], console: Console) -> dict[str, Any]:
     if not 0 < args.timeout < math.inf:
         raise PicturesError(f"--timeout {args.timeout:g} is no number of seconds to wait")
-    dataset = dataset_name(args.dataset, args.images)
+    dataset = dataset_name(args.dataset, args.images, drawn=kind.dataset)
     settings = {**_SETTINGS, **engine_settings(os.environ)}
-    collection = split(args.images, read_pictures(args.images)) if args.images is not None else None
+    collection = kind.collect(args.images) if args.images is not None else None
     clock = Clock(deadline=time.monotonic() + args.timeout)
     with _data_folder(console, keep=args.keep) as data:
         with clock.timing("start"):
-            collection = collection or _drawn(data / "pictures", console)
+            collection = collection or _drawn(data / "pictures", kind, console)
             _describe(collection, console)
             console.say("starting storage, engine and function app")
             services = Services(data, settings=settings)
@@ -83,16 +141,19 @@ def _demo(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             console.say(f"storage, engine and function app answer: {services.endpoint}")
             with Access(
                 dataset,
+                kind.answer,
                 endpoint=services.endpoint,
                 key=services.key,
                 function_key=services.function_key,
+                engine=services.engine,
+                engine_key=services.engine_key,
                 storage_connection_string=services.storage_connection_string,
             ) as access:
                 outcome = Walk(access, collection, clock=clock, console=console).run()
-            show(outcome, clock.seconds, console)
+            kind.show(outcome, clock.seconds, console)
         finally:
             services.stop()
-    return report(dataset, outcome, clock.seconds)
+    return kind.report(dataset, outcome, clock.seconds)
 
 
 def engine_settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -110,11 +171,9 @@ def engine_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {"ENGINE_BACKBONE": str(folder)}
 
 
-def _drawn(folder: Path, console: Console) -> Collection:
-    samples.write_sample(
-        folder, PER_LABEL, SEED, on_picture=lambda done, of: console.progress(f"drew {done} of {of} pictures")
-    )
-    return split(folder, read_pictures(folder))
+def _drawn[Said](folder: Path, kind: _Kind[Said], console: Console) -> Collection:
+    kind.draw(folder, lambda done, of: console.progress(f"drew {done} of {of} pictures"))
+    return kind.collect(folder)
 
 
 def _describe(collection: Collection, console: Console) -> None:
@@ -124,7 +183,7 @@ def _describe(collection: Collection, console: Console) -> None:
         f"{len(collection.held_out)} of them are held out: they are never uploaded"
     )
     for label, count in collection.too_small.items():
-        console.say(f"label {label} has only {count} different pictures: it is uploaded, but not learnt")
+        console.say(f"label {label} has only {count} different pictures: it is not learnt")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What a user of the product does from outside: puts pictures into storage, reads the COCO file, asks the endpoints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from typing import Any, Final, Self
 
 import httpx
@@ -9,7 +10,6 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from devhost.demo_pictures import LabelledPicture
-from devhost.demo_report import Answer
 from devhost.errors import DevhostError
 from devhost.settings import TRAINING_CONTAINER
 
@@ -25,14 +25,37 @@ class UnusablePictureError(AccessError):
     """The endpoint answers, but not about this picture."""
 
 
-class Access:
-    """One dataset of the running product. Use it as a context manager; threads may share it."""
+class Access[Said]:
+    """One dataset of the running product. Use it as a context manager; threads may share it.
+
+    Args:
+        dataset: Its name.
+        answer: Reads the endpoint's customModelResult about a picture.
+        endpoint: The function app's URL.
+        key: Opens prediction.
+        function_key: Opens the status.
+        engine: The engine's URL.
+        engine_key: Opens it.
+        storage_connection_string: Opens storage.
+    """
 
     def __init__(
-        self, dataset: str, *, endpoint: str, key: str, function_key: str, storage_connection_string: str
+        self,
+        dataset: str,
+        answer: Callable[[LabelledPicture, Mapping[str, Any]], Said],
+        *,
+        endpoint: str,
+        key: str,
+        function_key: str,
+        engine: str,
+        engine_key: str,
+        storage_connection_string: str,
     ) -> None:
         """Prepares the clients; nothing is sent yet."""
         self.dataset = dataset
+        self._answer = answer
+        self._report = f"{engine}/computervision/models/{{}}:report"
+        self._engine_key = engine_key
         self._key = key
         self._function_key = function_key
         self._http = httpx.Client(base_url=endpoint, timeout=30.0, trust_env=False)
@@ -52,14 +75,17 @@ class Access:
         return f"{self.dataset}/images/"
 
     def upload(self, picture: LabelledPicture) -> None:
-        """Puts a picture into the folder of its label.
+        """Puts a picture into the folder of its label; its side-car goes first, so that it never lacks its boxes.
 
         Raises:
             AccessError: It cannot be read, or storage refuses.
         """
         try:
-            with picture.path.open("rb") as file:
-                self._container.upload_blob(self.folder + picture.name, file, overwrite=True)
+            for path in (picture.side_car, picture.path):
+                if path is not None:
+                    name = PurePosixPath(picture.name).with_suffix(path.suffix).as_posix()
+                    with path.open("rb") as file:
+                        self._container.upload_blob(self.folder + name, file, overwrite=True)
         except (AzureError, OSError) as error:
             raise AccessError(f"{picture.name} could not be uploaded: {error}") from error
 
@@ -86,7 +112,19 @@ class Access:
             return {}
         return next((entry for entry in datasets if entry["name"] == self.dataset), {})
 
-    def ask(self, picture: LabelledPicture) -> tuple[Answer, str]:
+    def advice(self, version: str) -> str:
+        """Returns what would help a version most, in words; "" when there is nothing to say, or nothing answers."""
+        try:
+            answer = self._http.get(
+                self._report.format(version),
+                params={"api-version": _API_VERSION},
+                headers={"Ocp-Apim-Subscription-Key": self._engine_key},
+            )
+            return "".join(advice["words"] for advice in answer.raise_for_status().json()["advice"][:1])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return ""
+
+    def ask(self, picture: LabelledPicture) -> tuple[Said, str]:
         """Predicts a picture with the champion; returns the answer and the version that gave it.
 
         Raises:
@@ -106,6 +144,4 @@ class Access:
             raise UnusablePictureError(f"{picture.name} cannot be used: {answer.json()['error']['message']}")
         if answer.status_code != httpx.codes.OK:
             raise AccessError(f"no answer about {picture.name}: {answer.status_code} {answer.text[:500]}")
-        best = answer.json()["customModelResult"]["tagsResult"]["values"][0]
-        given = Answer(picture.name, picture.label, best["name"], best["confidence"])
-        return given, answer.headers["x-model-name"]
+        return self._answer(picture, answer.json()["customModelResult"]), answer.headers["x-model-name"]

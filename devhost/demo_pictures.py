@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,16 +24,29 @@ class PicturesError(DevhostError):
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Where something is: its label, and pixels of the picture from its upper left corner."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledPicture:
     """A picture on disk.
 
     Attributes:
         path: The file.
-        label: Its folder.
+        label: Its folder; "" where labels come with boxes.
         name: `label/picture`, below the folder of all.
         sha256: Of its bytes, in hex.
         readable: Whether its beginning is a picture's. One that is not is uploaded all the same, and reported by the
             product; it is no example of its label.
+        side_car: The file beside it that says its boxes, if they are what is learnt.
+        boxes: What that file says.
     """
 
     path: Path
@@ -41,6 +54,13 @@ class LabelledPicture:
     name: str
     sha256: str
     readable: bool = True
+    side_car: Path | None = None
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its folder, or the labels of its boxes, sorted, each once."""
+        return (self.label,) if self.side_car is None else tuple(sorted({box.label for box in self.boxes}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +80,32 @@ class Collection:
     @property
     def labels(self) -> dict[str, int]:
         """How many pictures each label has in all."""
-        return dict(sorted(Counter(picture.label for picture in self.uploaded + self.held_out).items()))
+        return dict(
+            sorted(Counter(label for picture in self.uploaded + self.held_out for label in picture.labels).items())
+        )
 
 
 def read_pictures(folder: Path) -> list[LabelledPicture]:
     """Finds the pictures in a folder of label folders, by their names' endings; hidden files are left alone.
 
     Raises:
-        PicturesError: The folder is missing, or cannot be read, or holds no `label/picture`.
+        PicturesError: The folder is missing, or cannot be read.
+    """
+    return pictures_below(folder, "*/**/*")
+
+
+def pictures_below(folder: Path, *patterns: str) -> list[LabelledPicture]:
+    """Finds the pictures that patterns match in a folder; see `read_pictures`.
+
+    Raises:
+        PicturesError: The folder is missing, or cannot be read.
     """
     if not folder.is_dir():
-        raise PicturesError(f"{folder} is not a folder. Give --images a folder that holds one folder a label.")
+        raise PicturesError(f"{folder} is not a folder. Give --images a folder of pictures.")
     try:
-        names = [path.relative_to(folder) for path in sorted(folder.glob("*/**/*"))]
+        names = [
+            path.relative_to(folder) for path in sorted({path for pattern in patterns for path in folder.glob(pattern)})
+        ]
         return [
             _labelled(folder, name)
             for name in names
@@ -118,8 +151,8 @@ def split(folder: Path, pictures: Sequence[LabelledPicture]) -> Collection:
     )
 
 
-def dataset_name(wanted: str | None, folder: Path | None) -> str:
-    """Returns the dataset's name: the one that is wanted, else the folder's, made valid, else "parts".
+def dataset_name(wanted: str | None, folder: Path | None, *, drawn: str = "parts") -> str:
+    """Returns the dataset's name: the one that is wanted, else the folder's, made valid, else that of drawn pictures.
 
     Raises:
         PicturesError: The wanted name is not a dataset's.
@@ -132,13 +165,17 @@ def dataset_name(wanted: str | None, folder: Path | None) -> str:
             )
         return wanted
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") if folder is not None else ""
-    return name[:63] or "parts"
+    return name[:63] or drawn
+
+
+def in_order(digests: Iterable[str]) -> list[str]:
+    """Sorts by another hash: the system takes its own test pictures by the digest itself."""
+    return sorted(digests, key=lambda digest: hashlib.sha256(f"held out {digest}".encode()).digest())
 
 
 def _chosen(digests: set[str]) -> list[str]:
-    """Picks what is held out. Digests are hashed again: the system takes its own test pictures by the digest itself."""
     count = min(max(1, round(HELD_OUT_SHARE * len(digests))), len(digests) - MIN_PICTURES)
-    return sorted(digests, key=lambda digest: hashlib.sha256(f"held out {digest}".encode()).digest())[:count]
+    return in_order(digests)[:count]
 
 
 def _labelled(folder: Path, name: Path) -> LabelledPicture:

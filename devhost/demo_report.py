@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from devhost.console import Console
+from devhost.demo_pictures import LabelledPicture
 
 _MOST_ROWS: Final = 40
 _Z_95: Final = 1.96
@@ -27,15 +28,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of the walk."""
+class Outcome[Said]:
+    """What came of the walk.
+
+    Attributes:
+        version: The champion.
+        snapshot: What it was made of.
+        answers: What it said about each held-out picture.
+        advice: What would help it most, in words; "" when there is nothing to say.
+    """
 
     version: str
     snapshot: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Said, ...]
+    advice: str = ""
 
 
-def report(dataset: str, outcome: Outcome, hops: Mapping[str, float]) -> dict[str, Any]:
+def tag_answer(picture: LabelledPicture, result: Mapping[str, Any]) -> Answer:
+    """Reads the endpoint's customModelResult about a picture (contract §4)."""
+    best = result["tagsResult"]["values"][0]
+    return Answer(picture.name, picture.label, best["name"], best["confidence"])
+
+
+def report(dataset: str, outcome: Outcome[Answer], hops: Mapping[str, float]) -> dict[str, Any]:
     """Returns what `--json` prints (design §4)."""
     return {
         "ok": True,
@@ -69,7 +84,7 @@ def interval(right: int, asked: int) -> tuple[float, float]:
     return (middle - reach) / (1 + square), (middle + reach) / (1 + square)
 
 
-def show(outcome: Outcome, hops: Mapping[str, float], console: Console) -> None:
+def show(outcome: Outcome[Answer], hops: Mapping[str, float], console: Console) -> None:
     """Prints the outcome for people: the predictions, their accuracy with its interval, and the times."""
     few = len(outcome.answers) <= _MOST_ROWS
     shown = [answer for answer in outcome.answers if few or not answer.right]
@@ -87,6 +102,13 @@ def show(outcome: Outcome, hops: Mapping[str, float], console: Console) -> None:
     low, high = interval(right, asked)
     console.plain()
     console.plain(f"held-out accuracy  {right / asked:.1%} ({right} of {asked}; 95 % interval {low:.0%} to {high:.0%})")
+    show_end(outcome, hops, console)
+
+
+def show_end[Said](outcome: Outcome[Said], hops: Mapping[str, float], console: Console) -> None:
+    """Prints what every outcome has: the version, its snapshot, the best advice about it, and the times."""
     console.plain(f"version            {outcome.version}")
     console.plain(f"snapshot           {outcome.snapshot}")
+    if outcome.advice:
+        console.plain(f"advice             {outcome.advice}")
     console.plain("seconds            " + ", ".join(f"{hop} {seconds:.1f}" for hop, seconds in hops.items()))

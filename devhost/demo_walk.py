@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from devhost.console import Console
 from devhost.demo_access import UnusablePictureError
 from devhost.demo_pictures import Collection, LabelledPicture
-from devhost.demo_report import Answer, Outcome
+from devhost.demo_report import Outcome
 from devhost.errors import DevhostError
 
 _UPLOADS_AT_ONCE: Final = 8
@@ -23,7 +23,7 @@ class WalkError(DevhostError):
     """The loop did not come to its end."""
 
 
-class Product(Protocol):
+class Product[Said](Protocol):
     """The product from outside; see `devhost.demo_access.Access`."""
 
     @property
@@ -31,7 +31,8 @@ class Product(Protocol):
     def upload(self, picture: LabelledPicture) -> None: ...
     def live_file(self) -> Mapping[str, Any]: ...
     def status(self) -> Mapping[str, Any]: ...
-    def ask(self, picture: LabelledPicture) -> tuple[Answer, str]: ...
+    def ask(self, picture: LabelledPicture) -> tuple[Said, str]: ...
+    def advice(self, version: str) -> str: ...
 
 
 @dataclass(slots=True)
@@ -65,17 +66,17 @@ class Clock:
         return self.now() > self.deadline
 
 
-class Walk:
+class Walk[Said]:
     """Uploads, watches, predicts."""
 
-    def __init__(self, product: Product, collection: Collection, *, clock: Clock, console: Console) -> None:
+    def __init__(self, product: Product[Said], collection: Collection, *, clock: Clock, console: Console) -> None:
         """Prepares the walk; nothing is sent yet."""
         self._product = product
         self._collection = collection
         self._clock = clock
         self._console = console
 
-    def run(self) -> Outcome:
+    def run(self) -> Outcome[Said]:
         """Takes the whole walk.
 
         Raises:
@@ -161,9 +162,9 @@ class Walk:
         self._console.say(f"promoted {champion['version']}: {reason}")
         return champion
 
-    def _predict(self, champion: Mapping[str, Any]) -> Outcome:
+    def _predict(self, champion: Mapping[str, Any]) -> Outcome[Said]:
         held_out = self._collection.held_out
-        answers: list[Answer] = []
+        answers: list[Said] = []
         with ThreadPoolExecutor(_PREDICTIONS_AT_ONCE) as pool:
             asked = [(picture, pool.submit(self._product.ask, picture)) for picture in held_out]
             for number, (picture, future) in enumerate(asked, start=1):
@@ -178,7 +179,8 @@ class Walk:
                 self._console.progress(f"asked about {number} of {len(held_out)} held-out pictures")
         if not answers:
             raise WalkError("no held-out picture could be used, so nothing was predicted")
-        return Outcome(champion["version"], champion["snapshot"], tuple(answers))
+        advice = self._product.advice(champion["version"])
+        return Outcome(champion["version"], champion["snapshot"], tuple(answers), advice)
 
     def _until[T](self, probe: Callable[[], T | None]) -> T:
         """Asks again and again until the answer is something."""
@@ -209,7 +211,10 @@ def _covering(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not status.get("versions"):
         return None
     newest: Mapping[str, Any] = status["versions"][-1]
-    usable = sum(_count(entry) for entry in status["labels"] if not entry["needed"])
+    if status["kind"] == "detection":  # a picture may show several labels
+        usable = status["pictures"]
+    else:
+        usable = sum(_count(entry) for entry in status["labels"] if not entry["needed"])
     return newest if newest["trainPictures"] + newest["testPictures"] == usable else None
 
 

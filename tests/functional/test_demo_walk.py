@@ -36,6 +36,8 @@ def status(state: str | None, *, reasons: Sequence[str] = (), **changes: Any) ->
     version = {"version": VERSION, "state": state, "reason": "", "trainPictures": 9, "testPictures": 1, **changes}
     champion = {"version": VERSION, "snapshot": "0123456789ab", "reason": "first version"}
     return {
+        "kind": "classification",
+        "pictures": 12,
         "labels": LABELS,
         "decision": {"go": False, "reasons": list(reasons)},
         "problems": [],
@@ -82,8 +84,11 @@ class ScriptedProduct:
             raise UnusablePictureError(f"{picture.name} cannot be used: truncated")
         return Answer(picture.name, picture.label, "bolt", 0.9), VERSION
 
+    def advice(self, version: str) -> str:
+        return f"add pictures to {version}"
 
-def walk(product: ScriptedProduct) -> tuple[Outcome, Clock, str]:
+
+def walk(product: ScriptedProduct) -> tuple[Outcome[Answer], Clock, str]:
     clock = Clock(deadline=20, now=lambda: float(product.asked), pause=lambda: None)
     stream = io.StringIO()
     outcome = Walk(product, COLLECTION, clock=clock, console=Console(stream)).run()
@@ -103,6 +108,7 @@ def test_the_walk_goes_through_every_hop_and_times_it() -> None:
     assert sorted(product.uploaded) == [one.name for one in COLLECTION.uploaded]
     assert (outcome.version, outcome.snapshot) == (VERSION, "0123456789ab")
     assert [(one.picture, one.right) for one in outcome.answers] == [("bolt/8.jpg", True), ("nut/8.jpg", False)]
+    assert outcome.advice == f"add pictures to {VERSION}"
     assert list(clock.seconds) == ["upload", "fold", "threshold", "train", "promote", "predict"]
     told = ["uploaded 10", "COCO file has 10 pictures (bolt)", "threshold met: bolt 5, nut 5", f"training {VERSION}"]
     told += ["trained on 9 pictures; judged on 1 others", f"promoted {VERSION}: first version"]
@@ -112,6 +118,12 @@ def test_the_walk_goes_through_every_hop_and_times_it() -> None:
 def test_a_version_of_a_part_of_the_pictures_is_not_the_one_that_is_waited_for() -> None:
     early = status("promoted", trainPictures=5, testPictures=1, version="parts.000000000000.1")
     outcome, _, _ = walk(ScriptedProduct(early, early, status("promoted")))
+    assert outcome.version == VERSION
+
+
+def test_a_picture_with_several_labels_is_counted_once_where_boxes_are_learnt() -> None:
+    counted_twice = {"kind": "detection", "pictures": 10}
+    outcome, _, _ = walk(ScriptedProduct({**status("promoted", trainPictures=8, testPictures=2), **counted_twice}))
     assert outcome.version == VERSION
 
 
