@@ -57,12 +57,12 @@ def _principal(around: Array) -> tuple[Array, Array]:
     """Returns the largest variances (d,) and their directions (D, d)."""
     count, width = around.shape
     if count < width:
-        values, left = np.linalg.eigh((around @ around.T).astype(np.float64) / count)
+        values, left = np.linalg.eigh(around @ around.T / np.float32(count))
         values, left = values[::-1][:COMPONENTS], left[:, ::-1][:, :COMPONENTS]
         used = values > 1e-5 * float(values[0])
         values, left = values[used], left[:, used]
         return values, around.T.astype(np.float64) @ left / np.sqrt(values * count)
-    values, vectors = np.linalg.eigh((around.T @ around).astype(np.float64) / count)
+    values, vectors = np.linalg.eigh(around.T @ around / np.float32(count))
     values, vectors = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]
     used = values > 1e-5 * float(values[0])
     return values[used], vectors[:, used]

@@ -23,10 +23,10 @@ from engine.learn.errors import NotEnoughPicturesError
 MIN_PICTURES = 2
 FOLDS = 3
 FEW = 50  # pictures up to which mirror images are learnt from as well
-ROWS = 60_000  # descriptors that are kept of all pictures together
-MOST_OF_A_VIEW = 200  # descriptors of each kind: jittered true boxes, places, hard places
+ROWS = 30_000  # descriptors that are kept of all pictures together
+MOST_OF_A_VIEW = 120  # descriptors of each kind: jittered true boxes, places, hard places
 LEAST_OF_A_VIEW = 6
-DESCRIBED_FIRST = 6_000  # descriptors that the compression is found from
+DESCRIBED_FIRST = 4_000  # descriptors that the compression is found from
 
 Tell = Callable[[str, float], None]
 

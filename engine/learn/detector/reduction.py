@@ -99,7 +99,7 @@ def _some(stored: NDArray[np.float16], picture: PictureMaps, rng: np.random.Gene
 def _principal(rows: Array) -> Projection:
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     around = rows - mean
-    values, vectors = np.linalg.eigh((around.T @ around).astype(np.float64) / len(rows))
+    values, vectors = np.linalg.eigh(around.T @ around / np.float32(len(rows)))
     values, vectors = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]
     used = values > 1e-6 * max(float(values[0]), 1e-12)
     axes = vectors[:, used] / values[used] ** WHITENING if np.any(used) else vectors[:, :1]

@@ -9,7 +9,7 @@ from engine.learn.detector.lbfgs import Vector, minimum
 
 Rows = NDArray[np.float32]
 
-STEPS = 80
+STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
