@@ -62,17 +62,17 @@ def check(student: Student, content: bytes, recorded: dict) -> None:
         raise PretrainError(f"a teacher's tensor is in the network: {'; '.join(same)}; train from random weights")
 
 
-def export(checkpoint: Path, out: Path, name: str, side: int) -> int:
+def export(checkpoint: Path, out: Path, name: str, side: int, *, digests: Path = RECORDED) -> int:
     """Writes model.onnx, META.json and MODEL_CARD.md; returns the bytes of the first.
 
     Raises:
         PretrainError: The network may not be shipped, or a teacher's tensors are not recorded.
     """
     state = read_checkpoint(checkpoint)
-    recorded = json.loads(RECORDED.read_text())
+    recorded = json.loads(digests.read_text())
     teachers = [one for one in recorded["teachers"] if one["name"] in state["sums"]]
     if unknown := set(state["sums"]) - {one["name"] for one in teachers}:
-        raise PretrainError(f"{RECORDED.name} lacks {sorted(unknown)}; write it by python -m pretrain.teacher_tensors")
+        raise PretrainError(f"{digests.name} lacks {sorted(unknown)}; write it by python -m pretrain.teacher_tensors")
     student = Student().eval()
     student.load_state_dict(state["student"])
     content = to_onnx(student)
@@ -93,8 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder to write; files in it are replaced")
     parser.add_argument("--name", required=True, help="of the backbone")
     parser.add_argument("--side", type=int, required=True, help="of the drawings of the last run, px")
+    parser.add_argument("--digests", type=Path, default=RECORDED, help="of the teachers' tensors (%(default)s)")
     options = parser.parse_args(arguments)
-    size = export(options.checkpoint, options.out, options.name, options.side)
+    size = export(options.checkpoint, options.out, options.name, options.side, digests=options.digests)
     sys.stdout.write(f"{options.out}: {size:,} bytes\n")
 
 
