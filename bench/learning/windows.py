@@ -33,6 +33,7 @@ PENALTY: Final = 0.01
 Pixels = NDArray[np.uint8]
 Array = NDArray[np.float32]
 Corners = NDArray[np.float64]
+Level = tuple[Array, tuple[float, float]]  # cells of a picture at one scale, and how many its (width, height) is
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +98,19 @@ def fit_windows(pictures: Sequence[Pixels], truth: Sequence[Boxes], labels: int)
     """Trains on pictures (H, W, 3) and their boxes; a label without boxes is never found."""
     rng = np.random.default_rng(0)
     scales = _scales(pictures, truth)
-    templates = []
-    for target in range(labels):
-        shape = _window(pictures, truth, target)
-        if shape is None:
-            continue
-        right = np.stack(list(_positives(pictures, truth, target, shape)))
-        looked = rng.permutation(len(pictures))[:LOOKED_THROUGH].tolist()
-        share = math.ceil(NEGATIVES / len(looked))
-        wrong: list[Array] = []
-        template = Template(target, np.zeros((*shape, CHANNELS), dtype=np.float32), 0.0)
-        for hard in (False, True):
-            for number in looked:
-                boxes = truth[number].corners[truth[number].targets == target]
-                wrong += _negatives(pictures[number], boxes, template, scales, share, None if hard else rng)
-            template = _machine(target, right, np.stack(wrong), shape)
-        templates.append(template)
+    shapes = {target: shape for target in range(labels) if (shape := _window(pictures, truth, target)) is not None}
+    right = {t: np.stack(list(_positives(pictures, truth, t, shape))) for t, shape in shapes.items()}
+    wrong: dict[int, list[Array]] = {target: [] for target in shapes}
+    templates = [Template(t, np.zeros((*shape, CHANNELS), dtype=np.float32), 0.0) for t, shape in shapes.items()]
+    looked = rng.permutation(len(pictures))[:LOOKED_THROUGH].tolist()
+    share = math.ceil(NEGATIVES / len(looked))
+    for hard in (False, True):
+        for number in looked:
+            levels = list(_pyramid(pictures[number], scales))
+            for template in templates:
+                boxes = truth[number].corners[truth[number].targets == template.target]
+                wrong[template.target] += _negatives(levels, boxes, template, share, None if hard else rng)
+        templates = [_machine(t, right[t], np.stack(wrong[t]), shape) for t, shape in shapes.items()]
     return WindowDetector(tuple(templates), scales)
 
 
@@ -164,15 +162,9 @@ def _positives(
 
 
 def _negatives(
-    pixels: Pixels,
-    boxes: Corners,
-    template: Template,
-    scales: Sequence[float],
-    count: int,
-    rng: np.random.Generator | None,
+    levels: Sequence[Level], boxes: Corners, template: Template, count: int, rng: np.random.Generator | None
 ) -> list[Array]:
     """Takes windows of a picture that are unlike the true boxes: at random, or those that the template likes best."""
-    levels = list(_pyramid(pixels, scales))
     shape = template.weights.shape
     places, corners, scores = [], [], []
     for level, (cells, size) in enumerate(levels):
@@ -194,8 +186,8 @@ def _negatives(
     return [levels[level][0][top : top + high, left : left + wide] for level, top, left in every[chosen].tolist()]
 
 
-def _pyramid(pixels: Pixels, scales: Sequence[float]) -> Iterator[tuple[Array, tuple[float, float]]]:
-    """Yields the cells of a picture at each scale, and how many cells its (width, height) is."""
+def _pyramid(pixels: Pixels, scales: Sequence[float]) -> Iterator[Level]:
+    """Yields the levels of a picture that hold a cell or more."""
     height, width = pixels.shape[:2]
     for scale in scales:
         across, down = round(width * scale), round(height * scale)
