@@ -6,10 +6,20 @@ from typing import Final, Literal
 
 from shared.kinds import Kind
 
-type Metric = Literal["accuracy", "averagePrecision"]
+type Metric = Literal["accuracy", "averagePrecision", "meanAveragePrecision50"]
 
-METRICS: Final[Mapping[Kind, Metric]] = {"classification": "accuracy", "multilabel": "averagePrecision"}
-"""What versions of each kind are compared on: top-1 accuracy, or macro average precision (contract §2.3)."""
+METRICS: Final[Mapping[Kind, Metric]] = {
+    "classification": "accuracy",
+    "multilabel": "averagePrecision",
+    "detection": "meanAveragePrecision50",
+}
+"""What versions of each kind are compared on: top-1 accuracy, macro average precision, or that of boxes that share
+half of their union with a true one (contract §2.3)."""
+
+_WORDS: Final[Mapping[Metric, str]] = {
+    "averagePrecision": "average precision",
+    "meanAveragePrecision50": "mean average precision",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,11 @@ class Verdict:
 def judge(contest: Contest) -> Verdict:
     """Judge a candidate: promote it when it is not worse on the same test pictures (design §3 hop 10)."""
     figure, n = f"{contest.candidate:.1%}", contest.test_pictures
-    if contest.metric == "averagePrecision":
-        measured, of_tests = f"average precision {figure}", f"average precision {figure} on {n} test pictures"
-    else:
+    words = _WORDS.get(contest.metric)
+    if words is None:
         measured, of_tests = f"{figure} right", f"{figure} of {n} test pictures right"
+    else:
+        measured, of_tests = f"{words} {figure}", f"{words} {figure} on {n} test pictures"
     if contest.champion is None:
         if n == 0:
             why = "cross-validated, because there are no test pictures yet"

@@ -10,7 +10,6 @@ from shared.sides import PIN_FROM
 from shared.stock import LabelStock
 
 LEAST_TRAIN_PICTURES: Final = 2  # the engine's own least, contract §3.1
-TRAINABLE: Final[tuple[Kind, ...]] = ("classification", "multilabel")
 MOST_ATTEMPTS: Final = 3  # on one snapshot
 
 
@@ -95,8 +94,8 @@ def decide(rules: Rules, situation: Situation, *, now: datetime) -> Decision:
     ready = ready_labels(rules, situation.labels)
     short = [text for label, sides in situation.labels.items() if (text := _shortfall(label, sides, rules))]
     against = [
-        *_not_trainable(situation),
-        *_too_few_labels(rules, ready, short),
+        *([situation.unclear] if situation.kind is None else []),
+        *_too_few_labels(_least_labels(rules, situation), ready, short),
         *_no_way_to_compare(situation, ready),
         *_nothing_new(rules, situation),
         *_not_yet(rules, situation, now),
@@ -124,18 +123,17 @@ def _shortfall(label: str, sides: LabelStock, rules: Rules) -> str | None:
     return None
 
 
-def _not_trainable(situation: Situation) -> list[str]:
-    if situation.kind is None:
-        return [situation.unclear]
-    if situation.kind not in TRAINABLE:
-        return [f"this version keeps, checks and exports {situation.kind} datasets, and does not train them yet"]
-    return []
+def _least_labels(rules: Rules, situation: Situation) -> int:
+    """Return how many labels must be ready; one is enough for boxes when there is no other."""
+    if situation.kind == "detection":
+        return min(rules.min_labels, max(len(situation.labels), 1))
+    return rules.min_labels
 
 
-def _too_few_labels(rules: Rules, ready: tuple[str, ...], short: list[str]) -> list[str]:
-    if len(ready) >= rules.min_labels:
+def _too_few_labels(least: int, ready: tuple[str, ...], short: list[str]) -> list[str]:
+    if len(ready) >= least:
         return []
-    return [f"{len(ready)} of {rules.min_labels} labels are ready", *short]
+    return [f"{len(ready)} of {least} labels are ready", *short]
 
 
 def _no_way_to_compare(situation: Situation, ready: tuple[str, ...]) -> list[str]:

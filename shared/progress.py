@@ -152,6 +152,7 @@ class Progress:
                 self._vision.put_dataset(name, kind=version.kind, annotation_url=url, signature=signature)
         self._vision.put_model(
             version.name,
+            kind=version.kind,
             train=layout.engine_dataset(version.dataset, version.digest, "train"),
             test=_test_dataset(version) if version.test_pictures else None,
             budget_hours=self._budget_hours,
@@ -242,7 +243,13 @@ def _followed(version: Version, model: Model, *, now: datetime) -> Version:
 def _figure(metric: Metric, performance: ModelPerformance | None) -> float | None:
     if performance is None:
         return None
-    return performance.average_precision if metric == "averagePrecision" else performance.accuracy_top1
+    match metric:
+        case "accuracy":
+            return performance.accuracy_top1
+        case "averagePrecision":
+            return performance.average_precision
+        case "meanAveragePrecision50":
+            return performance.mean_average_precision50
 
 
 def _moved(version: Version, state: State, reason: str, *, now: datetime) -> Version:

@@ -42,8 +42,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
         train_pictures: Pictures it is trained on.
         test_pictures: Pictures it is judged on.
         changes: The dataset's count of changes at its snapshot.
-        metric: Name of `value`: ``accuracy`` or, of several labels a picture, ``averagePrecision``; without test
-            pictures ``crossValidatedAccuracy`` or ``crossValidatedAveragePrecision``.
+        metric: Name of `value`: ``accuracy``, of several labels a picture ``averagePrecision``, of boxes
+            ``meanAveragePrecision50``; without test pictures ``crossValidatedAccuracy`` and so on.
         value: The figure it was judged by, 0…1.
         champion: The champion it was compared with, if any.
         champion_value: The champion's figure on the same test pictures.

@@ -22,6 +22,11 @@ ANNOTATION_KINDS: Final[Mapping[Kind, str]] = {
     "multilabel": "imageMultilabelClassification",
     "detection": "imageObjectDetection",
 }
+MODEL_KINDS: Final[Mapping[Kind, str]] = {
+    "classification": "Generic-Classifier",
+    "multilabel": "Generic-Classifier",
+    "detection": "Generic-Detector",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,13 @@ class VisionClient:
                 raise
             self._call("PATCH", f"/datasets/{name}", json=body)
 
-    def put_model(self, name: str, *, train: str, test: str | None, budget_hours: int) -> None:
+    def put_model(self, name: str, *, kind: Kind, train: str, test: str | None, budget_hours: int) -> None:
         """Start training; a no-op when the name exists, so that it may be called again (contract §2.2)."""
         body: dict[str, Any] = {
             "trainingParameters": {
                 "trainingDatasetName": train,
                 "timeBudgetInHours": budget_hours,
-                "modelKind": "Generic-Classifier",  # be it of one label a picture or of several
+                "modelKind": MODEL_KINDS[kind],
             }
         }
         if test is not None:

@@ -40,6 +40,7 @@ class ModelPerformance(_Body):
 
     accuracy_top1: float | None = Field(None, alias="accuracyTop1")
     average_precision: float | None = None
+    mean_average_precision50: float | None = None
 
 
 class Model(_Body):

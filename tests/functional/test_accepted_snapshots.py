@@ -91,16 +91,6 @@ def test_a_detection_snapshot_keeps_pictures_without_an_object() -> None:
     assert all(len(annotation["bbox"]) == 4 for annotation in annotations)
 
 
-def test_a_detection_dataset_is_kept_and_not_trained_yet() -> None:
-    world = detection()
-    world.start()
-    status = world.status()
-    assert status["kind"] == "detection"
-    assert not status["decision"]["go"]
-    assert any("does not train them yet" in reason for reason in status["decision"]["reasons"])
-    assert world.registry.versions("parts") == []
-
-
 def test_the_quality_of_a_label_is_told() -> None:
     world = World()
     for number in range(12):

@@ -365,13 +365,3 @@ def test_a_picture_that_shows_nothing_is_worth_something_to_detection_only() -> 
     assert reasons(world) == {}
     declare(world, "classification")
     assert "gives it none" in reasons(world)[PICTURE]
-
-
-def test_detection_is_kept_and_not_trained_yet() -> None:
-    world = World()
-    for number in range(12):
-        world.drop(f"parts/images/{number}.png", picture(number))
-        world.drop(f"parts/images/{number}.xml", voc("nut" if number % 2 else "bolt"))
-    world.start()
-    assert "does not train them yet" in world.status()["decision"]["reasons"][0]
-    assert world.engine.requests == []

@@ -65,6 +65,16 @@ def test_too_few_ready_labels_are_told_with_what_they_lack() -> None:
     assert decision.reasons == ("1 of 2 labels are ready", "label 'bolt' has 3 of 5 pictures")
 
 
+def test_a_dataset_of_boxes_trains_with_one_label_when_it_has_no_other() -> None:
+    alone = {"nut": LabelStock(5, 1)}
+    assert decide(RULES, situation(alone, kind="detection"), now=NOW).go
+    assert not decide(RULES, situation(alone), now=NOW).go
+    both = {**alone, "bolt": LabelStock(1, 0)}
+    decision = decide(RULES, situation(both, kind="detection"), now=NOW)
+    assert decision.reasons == ("1 of 2 labels are ready", "label 'bolt' has 1 of 5 pictures")
+    assert not decide(RULES, situation({}, kind="detection"), now=NOW).go
+
+
 def test_a_label_whose_pictures_chance_put_on_the_test_side_is_not_ready() -> None:
     decision = decide(RULES, situation({"nut": LabelStock(5, 0), "bolt": LabelStock(1, 6)}), now=NOW)
     assert not decision.go
