@@ -17,12 +17,14 @@ from engine.artifacts import read_manifest
 from engine.errors import JobError
 from engine.evaluation import evaluate
 from engine.fetch import Fetcher
-from engine.learn.backbone import Backbone
+from engine.learn.backbone import BUILTIN, Backbone
 from engine.learn.errors import BackboneError
 from engine.messages import Done, EvaluateRequest, Failed, JobLine, JobRequest, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.served import ServedBackbones
 from engine.training import train
+from engine.worker import Setup
+from engine.workers import Crew
 
 _ENGINE_IS_GONE = 3  # exit status
 _NICENESS = 10  # of 19: enough that callers of analyze hardly notice a training, which still has what they leave
@@ -43,7 +45,8 @@ def run(request: JobRequest, report: Report) -> Done:
         backbone = _backbone_of(request)
         scratch = Path(request.scratch)
         scratch.mkdir(parents=True)
-        reader = DatasetReader(fetcher, backbone, Path(request.features), scratch, report)
+        crew = Crew(_setup_of(request))
+        reader = DatasetReader(fetcher, backbone, Path(request.features), scratch, report, crew)
         match request.task:
             case TrainRequest() as task:
                 return train(task, backbone, reader, report)
@@ -51,6 +54,17 @@ def run(request: JobRequest, report: Report) -> Done:
                 return evaluate(task, backbone, reader, report)
     finally:
         fetcher.close()
+
+
+def _setup_of(request: JobRequest) -> Setup:
+    """Returns what worker processes are told of a job."""
+    return Setup(
+        backbones=(request.backbone or BUILTIN, *request.backbones_served),
+        features=request.features,
+        scratch=request.scratch,
+        allowed_hosts=request.allowed_hosts,
+        host_map=request.host_map,
+    )
 
 
 def _backbone_of(request: JobRequest) -> Backbone:

@@ -3,10 +3,12 @@
 import logging
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,8 +73,11 @@ class JobProcess:
         return time.monotonic() - self._began
 
     def kill(self) -> None:
-        """Ends the process now; harmless when it has ended."""
-        self._process.kill()
+        """Ends the process and its workers now; harmless when they have ended."""
+        # Until it is waited for, its number stands for nothing else, and it is also that of its group.
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def wait(
         self,
@@ -106,7 +111,11 @@ class JobProcess:
                 self.kill()
         if short is None and self.elapsed >= self._seconds:
             short = self._forecast.out_of_time(early=False)
-        return short or Crashed(self._process.wait())
+        if short is not None:
+            return short
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self.kill()  # workers
+        return Crashed(self._process.wait())
 
     def _lines(self, on_tick: Callable[[float], None]) -> Iterator[bytes]:
         """Yields what the process says, line by line, and kills it at its deadline."""

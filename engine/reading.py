@@ -21,7 +21,7 @@ from engine.learn.backbone import Backbone
 from engine.limits import MAX_COCO_BYTES, Limits, Role, limits_of
 from engine.messages import DatasetSource, Progress, Report
 from engine.walk import Address, PictureReader, verdict, walk
-from engine.workers import Spread, Workers
+from engine.workers import Crew, Spread
 
 
 class DatasetReader:
@@ -33,7 +33,7 @@ class DatasetReader:
         features: Folder of the feature cache.
         scratch: Folder for what is not whole yet.
         report: Takes progress.
-        workers: Make the features of many pictures; without them this process makes all.
+        crew: Makes the features of many pictures; without it this process makes all.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class DatasetReader:
         features: Path,
         scratch: Path,
         report: Report,
-        workers: Workers | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._backbone = backbone
         self._features = features
         self._scratch = scratch
         self._report = report
-        self._workers = workers
+        self._crew = crew
 
     def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
         """Returns the data set's pictures with their labels and features.
@@ -86,8 +86,8 @@ class DatasetReader:
             self._report(Progress(stage, done / total, made, to_make))
 
         executor: Executor = Threads(extractor, cache, pictures)
-        if self._workers is not None:
-            executor = Spread(self._workers, executor, extractor, pictures)
+        if self._crew is not None:
+            executor = Spread(self._crew, executor, extractor, pictures)
         extracted = extract_set(examples, cache, executor, pictures.sides, findings, tell)
         findings.raise_any()
         return extracted

@@ -91,6 +91,10 @@ class Worker:
                     break  # the job gives up too
         return Outcomes(tuple(outcomes))
 
+    def close(self) -> None:
+        """Closes all connections."""
+        self._fetcher.close()
+
     def _tools_for(self, shard: Shard) -> tuple[Extractor, FeatureCache]:
         key = shard.backbone, shard.extractor
         if key not in self._tools:

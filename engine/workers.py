@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import batched, islice
 from pathlib import Path
 from typing import Final, Self
@@ -31,26 +32,39 @@ _TRIES: Final = 2
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The worker processes that a job may start.
+
+    Attributes:
+        setup: What each is told first.
+        count: How many there are at most.
+        worth_it: For how many pictures they are started.
+    """
+
+    setup: Setup
+    count: int = field(default_factory=lambda: min(os.process_cpu_count() or 1, MOST_WORKERS))
+    worth_it: int = WORTH_IT
+
+
 class Workers:
     """Worker processes that make records of shards. Used as a context: leaving it ends them.
 
     Args:
         setup: What they are told first.
-        count: How many at most; without it one a CPU.
-        worth_it: For how many pictures they are started.
+        count: How many at most.
     """
 
-    def __init__(self, setup: Setup, *, count: int | None = None, worth_it: int = WORTH_IT) -> None:
-        self.count = count or min(os.process_cpu_count() or 1, MOST_WORKERS)
-        self.worth_it = worth_it
+    def __init__(self, setup: Setup, count: int) -> None:
+        self._count = count
         self._setup = setup
         self._lock = threading.Lock()
         self._ended = False
         self._running: list[_WorkerProcess] = []
         self._idle = queue.SimpleQueue[_WorkerProcess | None]()
-        for _ in range(self.count):
+        for _ in range(count):
             self._idle.put(None)  # a place; its process is started when there is work for it
-        self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="worker")
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +88,7 @@ class Workers:
         tasks: deque[Future[Outcomes]] = deque()
         try:
             for _ in shards:
-                ahead = islice(waiting, 2 * self.count - len(tasks))
+                ahead = islice(waiting, 2 * self._count - len(tasks))
                 tasks.extend(self._threads.submit(self._do, shard) for shard in ahead)
                 yield tasks.popleft().result()
         finally:
@@ -148,27 +162,27 @@ class Spread:
     """An executor that leaves many pictures to worker processes, and does few in this one.
 
     Args:
-        workers: Do the many.
+        crew: Does the many; ends when they are done, so that it takes no memory from what comes next.
         few: Does the few.
         extractor: What is made.
         pictures: How they are read.
     """
 
-    def __init__(self, workers: Workers, few: Executor, extractor: Extractor, pictures: PictureReader) -> None:
-        self._workers = workers
+    def __init__(self, crew: Crew, few: Executor, extractor: Extractor, pictures: PictureReader) -> None:
+        self._crew = crew
         self._few = few
         self._extractor = extractor
         self._pictures = pictures
 
     def run(self, addresses: Sequence[Address]) -> Generator[str | Refused]:
         """Yields the sha256 of each picture, or why it cannot be used; see `Executor`."""
-        if self._workers.count == 1 or len(addresses) < self._workers.worth_it:
+        if self._crew.count == 1 or len(addresses) < self._crew.worth_it:
             return self._few.run(addresses)
         return self._spread(addresses)
 
     def _spread(self, addresses: Sequence[Address]) -> Generator[str | Refused]:
         access, sides = self._pictures.access, self._pictures.sides
-        size = min(LARGEST_SHARD, -(-len(addresses) // (self._workers.count * _SHARDS_EACH)))
+        size = min(LARGEST_SHARD, -(-len(addresses) // (self._crew.count * _SHARDS_EACH)))
         shards = [
             Shard(
                 backbone=self._extractor.digest,
@@ -180,6 +194,7 @@ class Spread:
             )
             for some in batched(addresses, size, strict=False)
         ]
-        for answer in self._workers.run(shards):
-            for outcome in answer.outcomes:
-                yield outcome if isinstance(outcome, str) else Refused(*outcome)
+        with Workers(self._crew.setup, self._crew.count) as workers:
+            for answer in workers.run(shards):
+                for outcome in answer.outcomes:
+                    yield outcome if isinstance(outcome, str) else Refused(*outcome)

@@ -1,7 +1,9 @@
 """Who makes features does not matter: threads of the job, worker processes, more or fewer, in any order."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,8 @@ from engine.messages import DatasetSource, Progress
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind
 from engine.walk import MOST_TROUBLE, Address, PictureReader
-from engine.worker import Setup
-from engine.workers import Spread, Workers
+from engine.worker import Setup, Shard, Worker
+from engine.workers import Crew, Spread
 from tests.engine_support import COLOURS, Picture, PictureStore, draw_part
 from tests.learn_support import write_network
 from tests.waiting import wait_until
@@ -66,21 +68,22 @@ class Job:
     ) -> None:
         data.mkdir()
         self.progress: list[Progress] = []
+        self.on_progress: Callable[[], None] = lambda: None
         self.backbone = load_backbone(backbone)
         self._fetcher = Fetcher(AllowedHosts.parse(store.host), sleep=lambda _: None)
-        setup = Setup((str(backbone),), str(data / "features"), str(data), store.host, "")
-        self.workers = Workers(setup, count=workers, worth_it=worth_it) if workers else None
-        self.reader = DatasetReader(
-            self._fetcher, self.backbone, data / "features", data, self.progress.append, self.workers
-        )
+        self.setup = Setup((str(backbone),), str(data / "features"), str(data), store.host, "")
+        crew = Crew(self.setup, count=workers, worth_it=worth_it) if workers else None
+        self.reader = DatasetReader(self._fetcher, self.backbone, data / "features", data, self._note, crew)
 
     def __enter__(self) -> "Job":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.workers is not None:
-            self.workers.__exit__()
         self._fetcher.close()
+
+    def _note(self, progress: Progress) -> None:
+        self.progress.append(progress)
+        self.on_progress()
 
     def read(self, uri: str, sas: str | None = None) -> EmbeddedSet:
         return self.reader.read(DatasetSource("parts", AnnotationKind.CLASSIFICATION, (uri,), sas), "training")
@@ -116,59 +119,73 @@ def test_threads_and_workers_in_any_order_make_the_same_model(
         uri = store.put_dataset(f"order{number}", pictures[::-1] if number else pictures)
         models.append(job.model(uri, tmp_path / f"{number}.npz"))
         assert job.progress[-1] == Progress("embed_training_pictures", 1.0, 72, 72)
-    assert worker_processes()
     assert models[0] == models[1]
+    assert worker_processes() == []
 
 
-def test_a_picture_that_cannot_be_used_is_named_the_same_by_workers(
-    store: PictureStore, alone: Job, spread: Job
+def shard(store: PictureStore, backbone: Path, *paths: str) -> Shard:
+    return Shard(
+        backbone=load_backbone(backbone).digest,
+        extractor=EmbeddingExtractor.name,
+        annotation_file_uris=(),
+        sas=None,
+        sides=(TRAINING.least, TRAINING.most),
+        pictures=tuple((store.url(path), None, None) for path in paths),
+    )
+
+
+def test_a_worker_says_the_same_of_a_picture_that_cannot_be_used_and_keeps_the_others(
+    store: PictureStore, alone: Job, backbone_folder: Path, tmp_path: Path
 ) -> None:
-    pictures = parts(6, first_seed=100)
+    pictures = parts(2, first_seed=100)
     pictures[3] = Picture("bolt", b"a text named .jpg")
     uri = store.put_dataset("spoilt", pictures)
-    del store.files["spoilt/9.jpg"]
-    messages = [job.failure(uri) for job in (alone, spread)]
-    assert "2 findings" in messages[0]
-    assert messages[0] == messages[1]
+    del store.files["spoilt/6.jpg"]
+    message = alone.failure(uri)
+    answer = Worker(alone.setup).work(
+        shard(store, backbone_folder, *(f"spoilt/{number}.jpg" for number in range(1, 7)))
+    )
+    refused = [outcome for outcome in answer.outcomes if not isinstance(outcome, str)]
+    assert [reason for reason, _ in refused] == ["imageInvalid", "imageMissing"]
+    assert all(words in message for _, words in refused)
+    assert len(answer.outcomes) == 6
 
 
-def test_workers_give_up_a_store_that_hands_nothing_out(store: PictureStore, spread: Job) -> None:
-    uri = store.put_dataset("shut", parts(40, first_seed=200))
-    for number in range(1, 121):
-        store.troubles[f"shut/{number}.jpg"] = [403] * 9
-    assert f"none of {MOST_TROUBLE} pictures in a row; the other 88 were not tried" in spread.failure(uri)
+def test_a_worker_gives_up_a_store_that_hands_nothing_out(
+    store: PictureStore, alone: Job, backbone_folder: Path
+) -> None:
+    names = [f"shut/{number}.jpg" for number in range(40)]
+    store.troubles = {name: [403] * 9 for name in names}
+    with closing(Worker(alone.setup)) as worker:
+        answer = worker.work(shard(store, backbone_folder, *names))
+        wait_until(lambda: not any("fetch" in each.name for each in threading.enumerate()), "the last fetches to end")
+    assert len(answer.outcomes) == MOST_TROUBLE
 
 
-def test_a_sas_reaches_workers_but_neither_their_arguments_nor_their_environment(
+def test_workers_know_the_sas_but_not_by_arguments_or_environment_and_killed_ones_are_replaced(
     store: PictureStore, spread: Job
 ) -> None:
-    uri = store.put_dataset("closed", parts(4, first_seed=300))
+    uri = store.put_dataset("killed", parts(4, first_seed=400))
     store.sas = SAS
-    assert len(spread.read(uri, SAS).labels) == 12
-    store.sas = None
-    workers = worker_processes()
-    assert workers
-    for worker in workers:
-        assert "SECRET" not in repr((worker.cmdline(), worker.environ()))
-        assert worker.environ()["OPENBLAS_NUM_THREADS"] == "1"
-
-
-def test_killed_workers_are_replaced_and_their_pictures_made_by_others(store: PictureStore, spread: Job) -> None:
-    uri = store.put_dataset("killed", parts(10, first_seed=400))
     store.held.add("killed/1.jpg")
     store.gate.clear()
 
-    def kill_all() -> None:
+    def look_and_kill() -> None:
         wait_until(lambda: "killed/1.jpg" in store.paths_asked(), "a worker to be held")
         store.held.clear()
-        for worker in worker_processes():
-            worker.kill()
-        store.gate.set()
+        try:
+            for worker in worker_processes():
+                assert "SECRET" not in repr((worker.cmdline(), worker.environ()))
+                assert worker.environ()["OPENBLAS_NUM_THREADS"] == "1"
+                worker.kill()
+        finally:
+            store.gate.set()
 
     with ThreadPoolExecutor(1) as aside:
-        killed = aside.submit(kill_all)
-        assert len(spread.read(uri).labels) == 30
-        killed.result()
+        looked = aside.submit(look_and_kill)
+        assert len(spread.read(uri, SAS).labels) == 12
+        looked.result()
+    store.sas = None
 
 
 def test_pictures_that_end_two_workers_end_the_job_and_are_named(
@@ -179,17 +196,18 @@ def test_pictures_that_end_two_workers_end_the_job_and_are_named(
     cache = FeatureCache(tmp_path / "features", extractor, tmp_path)
     fetcher = Fetcher(AllowedHosts.parse(store.host))
     pictures = PictureReader(fetcher, Access.of([], None), TRAINING)
-    with Workers(setup, count=2, worth_it=1) as workers:
-        before = worker_processes()
-        executor = Spread(workers, Threads(extractor, cache, pictures), extractor, pictures)
-        with pytest.raises(JobError, match=r"Two processes .* from http://127.0.0.1:.*/a.jpg to .*/a.jpg, ended"):
-            list(executor.run([Address(store.url("a.jpg"), None, None)]))
+    spread = Spread(Crew(setup, count=2, worth_it=1), Threads(extractor, cache, pictures), extractor, pictures)
+    with pytest.raises(JobError, match=r"Two processes .* from http://127.0.0.1:.*/a.jpg to .*/a.jpg, ended"):
+        list(spread.run([Address(store.url("a.jpg"), None, None)]))
     fetcher.close()
-    assert set(worker_processes()) <= set(before)
+    assert worker_processes() == []
 
 
 def test_few_pictures_start_no_process(store: PictureStore, backbone_folder: Path, tmp_path: Path) -> None:
-    uri, before = store.put_dataset("few", parts(2, first_seed=500)), worker_processes()
+    uri = store.put_dataset("few", parts(2, first_seed=500))
+    started: list[psutil.Process] = []
     with Job(store, tmp_path / "data", backbone_folder, workers=2, worth_it=7) as job:
+        job.on_progress = lambda: started.extend(worker_processes())
         job.read(uri)
-        assert worker_processes() == before
+    assert job.progress[-1].made == 6
+    assert started == []
