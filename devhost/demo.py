@@ -25,6 +25,7 @@ from devhost.demo_report import Outcome, report, show, tag_answer
 from devhost.demo_walk import Clock, Walk
 from devhost.errors import DevhostError
 from devhost.services import Services
+from devhost.settings import backbone_settings
 
 PER_LABEL: Final = 40
 BOXED: Final = 36
@@ -82,8 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `demo` understands."""
     parser.description = (
         "Run the whole loop once: pictures go into storage, a model is trained, judged and promoted, and answers about "
-        "pictures it has never seen. Everything runs here, on free ports, and is gone afterwards. ENGINE_BACKBONE in "
-        "the environment names a pretrained backbone for the engine."
+        "pictures it has never seen. Everything runs here, on free ports, and is gone afterwards. ./darkroom "
+        "backbone, or ENGINE_BACKBONE in the environment, chooses what the engine sees with."
     )
     parser.add_argument(
         "--kind",
@@ -127,7 +128,7 @@ def _demo[Said](args: argparse.Namespace, kind: _Kind[Said], console: Console) -
     if not 0 < args.timeout < math.inf:
         raise PicturesError(f"--timeout {args.timeout:g} is no number of seconds to wait")
     dataset = dataset_name(args.dataset, args.images, drawn=kind.dataset)
-    settings = {**_SETTINGS, **engine_settings(os.environ)}
+    settings = {**_SETTINGS, **backbone_settings(os.environ)}
     collection = kind.collect(args.images) if args.images is not None else None
     clock = Clock(deadline=time.monotonic() + args.timeout)
     with _data_folder(console, keep=args.keep) as data:
@@ -154,21 +155,6 @@ def _demo[Said](args: argparse.Namespace, kind: _Kind[Said], console: Console) -
         finally:
             services.stop()
     return kind.report(dataset, outcome, clock.seconds)
-
-
-def engine_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the engine's settings that the caller's environment decides: its backbone, by its whole path.
-
-    Raises:
-        PicturesError: The backbone is not there.
-    """
-    backbone = environment.get("ENGINE_BACKBONE", "")
-    if not backbone:
-        return {}
-    folder = Path(backbone).expanduser().resolve()
-    if not folder.is_dir():
-        raise PicturesError(f"ENGINE_BACKBONE is {folder}, which is not a folder. Name the one with META.json in it.")
-    return {"ENGINE_BACKBONE": str(folder)}
 
 
 def _drawn[Said](folder: Path, kind: _Kind[Said], console: Console) -> Collection:

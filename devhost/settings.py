@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backbones.errors import ShelfError
+from backbones.shelf import Shelf
 from devhost.azurite import StoragePorts
 from devhost.errors import ServiceError
 from devhost.keys import read_private, write_private
@@ -107,3 +109,41 @@ def engine_settings(
         "ENGINE_ALLOWED_HOSTS": ",".join(filter(None, hosts)),
         **ours,
     }
+
+
+def backbone_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the engine's settings that say with what it sees.
+
+    ENGINE_BACKBONE in the caller's environment comes first (empty is the built-in one), then what was chosen with
+    `./darkroom backbone use`. All that this machine has is served, so that models outlive a change of backbones.
+
+    Args:
+        environment: The caller's.
+
+    Raises:
+        ServiceError: A backbone is not there.
+    """
+    shelf = Shelf.of(environment)
+    try:
+        settings = shelf.settings()
+        if "ENGINE_BACKBONE" in environment:
+            settings["ENGINE_BACKBONE"] = _located(environment["ENGINE_BACKBONE"], shelf)
+    except ShelfError as error:
+        raise ServiceError(f"the engine's backbone: {error}") from error
+    if "ENGINE_BACKBONES_SERVED" in environment:
+        settings["ENGINE_BACKBONES_SERVED"] = environment["ENGINE_BACKBONES_SERVED"]
+    return settings
+
+
+def _located(spec: str, shelf: Shelf) -> str:
+    """Returns a spec with whole paths: each part is a folder, or a name on the shelf."""
+    parts = []
+    for part in filter(None, (piece.strip() for piece in spec.split("+"))):
+        folder = Path(part).expanduser().resolve()
+        if not folder.is_dir() and not shelf.has(part):
+            raise ServiceError(
+                f"ENGINE_BACKBONE is {part}, which is neither a folder nor a name that `./darkroom backbone list` "
+                "shows. Name the folder with META.json in it."
+            )
+        parts.append(shelf.resolved(part) if shelf.has(part) else str(folder))
+    return "+".join(parts)

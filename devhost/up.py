@@ -26,7 +26,7 @@ from devhost.keys import load_keys, read_private, write_private
 from devhost.ports import Ports
 from devhost.process import ROOT, last_lines
 from devhost.services import START_TIMEOUT, Services
-from devhost.settings import TRAINING_CONTAINER
+from devhost.settings import TRAINING_CONTAINER, backbone_settings
 
 _STATE: Final = "up.json"
 _STOP_TIMEOUT: Final = 60.0
@@ -110,7 +110,7 @@ def _serve(args: argparse.Namespace) -> int:
     ports = Ports(args.host_port, args.engine_port, args.blob_port, args.queue_port, args.table_port)
     if not args.json:
         _say("starting Azurite, the engine and the function host ...\n")
-    with Services(args.data, ports=ports) as services:
+    with Services(args.data, ports=ports, settings=backbone_settings(os.environ)) as services:
         facts = describe(services)
         write_private(args.data / _STATE, json.dumps({"pid": os.getpid(), **facts}))
         _announce(facts, data=args.data, as_json=args.json)

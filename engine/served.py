@@ -10,7 +10,7 @@ import msgspec
 
 from engine.artifacts import read_manifest
 from engine.errors import NotReadyError
-from engine.learn.backbone import BUILTIN, HANDMADE, Backbone, digest_of_spec, load_backbone
+from engine.learn.backbone import ALWAYS_THERE, Backbone, digest_of_spec, load_backbone
 from engine.learn.errors import BackboneError
 
 
@@ -79,7 +79,7 @@ class ServedBackbones:
 
     def _open(self, digest: str) -> None:
         spec = self._further.get(digest)
-        for candidate in (BUILTIN, HANDMADE) if spec is None else (spec,):
+        for candidate in ALWAYS_THERE if spec is None else (spec,):
             backbone = load_backbone(candidate)
             self._opened[backbone.digest] = backbone
         if spec is not None and digest not in self._opened:

@@ -13,7 +13,7 @@ from engine.learn.joined_backbone import JoinedBackbone, joined_digest
 from engine.learn.manifest import read_manifest
 from engine.learn.network import NetworkBackbone, digest_of
 
-BUILTIN, HANDMADE = "builtin", "handmade"  # what needs no folder
+ALWAYS_THERE = BUILTIN, HANDMADE = "builtin", "handmade"  # what needs no folder
 
 
 class Backbone(Protocol):
@@ -65,7 +65,7 @@ def digest_of_spec(spec: str | Path | None) -> str:
         BackboneError: A manifest cannot be read, or the spec.
     """
     digests = [
-        _opened(part, 1).digest if part in (BUILTIN, HANDMADE) else digest_of(read_manifest(Path(part)))
+        _opened(part, 1).digest if part in ALWAYS_THERE else digest_of(read_manifest(Path(part)))
         for part in parts_of(spec)
     ]
     return digests[0] if len(digests) == 1 else joined_digest(digests)

@@ -25,7 +25,7 @@ REDUCING_GAP = 1.0  # pictures are averaged to above the wanted size before they
 POOLED = {16: 2.0, 32: 1.0}
 LONGEST_SIDE = 2048
 
-_LOAD_ERRORS = (
+RUN_ERRORS = (
     ort_errors.Fail,
     ort_errors.InvalidArgument,
     ort_errors.InvalidGraph,
@@ -76,7 +76,7 @@ class NetworkBackbone:
         try:
             backbone = cls(folder, manifest, _session(content, threads))
             maps = backbone._run(np.zeros((STEP, 2 * STEP, 3), np.uint8))
-        except _LOAD_ERRORS as error:
+        except RUN_ERRORS as error:
             raise BackboneError(f"{path} does not run as its manifest says ({error}); correct one of them") from error
         for stride, channels in manifest.channels.items():
             wanted = (channels, STEP // stride, 2 * STEP // stride)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "pretrain", "function_app", "tests"}
+OURS = {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "backbones", "pretrain"}
+OURS |= {"function_app", "tests"}
 BANNED_MODULES = {"utils", "helpers", "common", "misc"}
 BANNED_CLASS_ENDINGS = ("Manager", "Handler", "Helper", "Processor")
 PURE = ("coco", "policy", "gate", "snapshot")
@@ -32,12 +33,13 @@ def within(name: str, package: str) -> bool:
 
 FORBIDDEN = {
     "shared": {"functions", "engine", "devhost", "curate", "azure.functions", "pretrain"},
-    "engine": {"functions", "shared", "devhost", "samples", "bench", "curate", "azure", "pretrain"},
+    "engine": {"functions", "shared", "devhost", "samples", "bench", "curate", "backbones", "azure", "pretrain"},
     "functions": {"azure.storage", "engine", "devhost", "curate", "pretrain"},
     "samples": {"functions", "shared", "engine", "devhost", "curate", "pretrain"},
     "devhost": {"functions", "shared", "engine", "curate", "pretrain"},
     "curate": {"functions", "engine", "devhost", "samples", "bench", "azure", "pretrain"},
     "bench": {"curate", "pretrain"},
+    "backbones": {"functions", "shared", "devhost", "samples", "bench", "curate", "azure", "pretrain"},
     "pretrain": {"functions", "shared", "engine", "devhost", "samples", "bench", "curate", "azure"},
 }
 
@@ -98,9 +100,15 @@ def test_names_say_what_a_thing_is(package: str) -> None:
                 assert not node.name.endswith(BANNED_CLASS_ENDINGS), f"{path}: {node.name}"
 
 
-@pytest.mark.parametrize("package", ["shared", "functions", "engine", "devhost", "samples", "curate", "pretrain"])
+@pytest.mark.parametrize("package", sorted(OURS - {"function_app", "bench", "tests"}))
 def test_assert_is_for_tests_and_modules_say_why_they_exist(package: str) -> None:
     for path in sources(package):
         tree = ast.parse(path.read_text())
         assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree)), path
         assert not tree.body or ast.get_docstring(tree), f"{path} has no docstring"
+
+
+def test_up_and_demo_know_the_shelf_of_backbones_and_not_the_engine() -> None:
+    known = {name for path in sources("devhost") for name in imports(path) if within(name, "backbones")}
+    assert known <= {"backbones.shelf.Shelf", "backbones.errors.ShelfError"}
+    assert [name for name in imports(ROOT / "backbones" / "shelf.py") if within(name, "engine")] == []
