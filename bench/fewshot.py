@@ -23,7 +23,7 @@ from bench.learning.onecore import on_one_core
 from bench.learning.printing import figure, mean_costs, say_cell
 from bench.learning.shots import embedded, measure_shots
 from bench.report import Figure, print_figures, revision
-from engine.learn.backbone import BUILTIN, HANDMADE, Backbone, load_backbone
+from engine.learn.backbone import BUILTIN, HANDMADE, Backbone
 from engine.learn.errors import BackboneError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -57,7 +57,9 @@ def run(arguments: Sequence[str]) -> int:
         backbone.name: measured(sets, backbone, Features(options.cache / "features", backbone), shelf, options)
         for backbone in backbones
     }
-    return print_figures("fewshot", figures(by_backbone), as_json=options.json)
+    names = dict(zip(options.backbone or [BUILTIN], by_backbone, strict=True))
+    compared = (names[BUILTIN], names[HANDMADE]) if {BUILTIN, HANDMADE} <= set(names) else None
+    return print_figures("fewshot", figures(by_backbone, compared), as_json=options.json)
 
 
 def measured(
@@ -80,8 +82,13 @@ def measured(
     return cells
 
 
-def figures(by_backbone: dict[str, list[Cell]]) -> list[Figure]:
-    """Returns what is printed; names begin with the backbone's when there are several."""
+def figures(by_backbone: dict[str, list[Cell]], compared: tuple[str, str] | None = None) -> list[Figure]:
+    """Returns what is printed; names begin with the backbone's when there are several.
+
+    Args:
+        by_backbone: The cells of each.
+        compared: Names of the built-in backbone and of the hand-made features, when both were asked for.
+    """
     shown: list[Figure] = []
     for name, cells in by_backbone.items():
         prefix = f"{plain(name)}_" if len(by_backbone) > 1 else ""
@@ -89,7 +96,7 @@ def figures(by_backbone: dict[str, list[Cell]]) -> list[Figure]:
         for size in dict.fromkeys(cell.size for cell in cells):
             shown += _means(prefix, name, [cell for cell in cells if cell.size == size])
         shown += mean_costs(prefix, cells, {"train_seconds": "s", "predict_ms": "ms"}) if cells else []
-    return shown + _over_handmade(by_backbone)
+    return shown if compared is None else shown + _over_handmade(*(by_backbone[name] for name in compared))
 
 
 def _means(prefix: str, backbone: str, cells: Sequence[Cell]) -> list[Figure]:
@@ -105,23 +112,16 @@ def _means(prefix: str, backbone: str, cells: Sequence[Cell]) -> list[Figure]:
     return [*shown, Figure(f"{name}_ece", round(ece, 4), f"0…1, ± {means['ece'].draws95:.3f}", bound, ok)]
 
 
-def _over_handmade(by_backbone: dict[str, list[Cell]]) -> list[Figure]:
-    """Compares the built-in backbone with the hand-made features at 5 shots, when both were asked for."""
-    builtin, handmade = load_backbone(BUILTIN).name, load_backbone(HANDMADE).name
-    if builtin == handmade or not {builtin, handmade} <= set(by_backbone):
-        return []
+def _over_handmade(builtin: Sequence[Cell], handmade: Sequence[Cell]) -> list[Figure]:
+    """Compares the built-in backbone with the hand-made features at 5 shots."""
     ours, theirs = (
-        {cell.data: cell.scores["top1"].mean for cell in by_backbone[name] if cell.size == "5shot"}
-        for name in (builtin, handmade)
+        {c.data: c.scores["top1"].mean for c in cells if c.size == "5shot"} for cells in (builtin, handmade)
     )
     if not ours:
         return []
     points = sum(ours[data] - theirs[data] for data in ours) / len(ours)
-    return [
-        Figure(
-            "builtin_5shot_over_handmade", round(points, 2), "points", f">= {OVER_HANDMADE}", points >= OVER_HANDMADE
-        )
-    ]
+    enough = points >= OVER_HANDMADE
+    return [Figure("builtin_5shot_over_handmade", round(points, 2), "points", f">= {OVER_HANDMADE}", enough)]
 
 
 def _config(data: DataSet, shots: int, backbone: Backbone, seeds: int) -> dict[str, Any]:
