@@ -39,13 +39,18 @@ class Detections:
 
 def overlaps(one: Corners, other: Corners) -> Corners:
     """Returns intersection over union (n, m) of boxes (n, 4) and (m, 4), given as corners."""
-    near = np.maximum(one[:, None, :2], other[None, :, :2])
-    far = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    sides = np.maximum(far - near, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
-    whole = areas(one)[:, None] + areas(other)[None] - shared
-    shares: Corners = np.divide(shared, whole, out=np.zeros_like(shared), where=shared > 0)
+    shared = _shared(one, other, 0)
+    shared *= _shared(one, other, 1)
+    whole = areas(one)[:, None] + areas(other) - shared
+    shares: Corners = shared / np.maximum(whole, 1e-300)
     return shares
+
+
+def _shared(one: Corners, other: Corners, axis: int) -> Corners:
+    """Returns the length (n, m) that boxes share along an axis."""
+    far = np.minimum(one[:, None, axis + 2], other[:, axis + 2])
+    far -= np.maximum(one[:, None, axis], other[:, axis])
+    return np.maximum(far, 0.0, out=far)
 
 
 def areas(corners: Corners) -> Corners:

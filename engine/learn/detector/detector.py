@@ -45,8 +45,9 @@ class Finder:
         chosen = promising(answers)
         close = moved(corners[chosen], moves_of(answers[chosen]))
         close = inside(close, ground.width, ground.height, least=LEAST)
-        shares = shares_of(self.rule(described(ground, close)))[:, :-1]
-        return _sorted(_by_label(close / ground.unit, shares.astype(np.float64)))
+        answers = self.rule(described(ground, close))
+        fitting = inside(moved(close, moves_of(answers)), ground.width, ground.height, least=LEAST)
+        return _sorted(_by_label(fitting / ground.unit, shares_of(answers)[:, :-1].astype(np.float64)))
 
 
 @dataclass(frozen=True, slots=True)

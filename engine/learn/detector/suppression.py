@@ -23,15 +23,21 @@ def suppressed(corners: Corners, scores: NDArray[np.float64]) -> tuple[Corners, 
         (m, 4) corners and (m,) which boxes were kept, the best first.
     """
     order = np.argsort(-scores, kind="stable")
-    kept, places = [], []
+    by_left = order[np.argsort(corners[order, 0], kind="stable")]
+    boxes, weights = np.ascontiguousarray(corners[by_left]), scores[by_left]
+    widest = float(np.max(boxes[:, 2] - boxes[:, 0], initial=0.0))
+    starts = np.searchsorted(boxes[:, 0], boxes[:, 0] - widest)
+    ends = np.searchsorted(boxes[:, 0], boxes[:, 2], side="right")
     free = np.ones(len(order), dtype=np.bool_)
-    ordered, weights = corners[order], scores[order]
-    for position in range(len(order)):
-        if not free[position]:
-            continue
-        shares = overlaps(ordered[position : position + 1], ordered)[0]
-        voters = shares >= VOTING
-        kept.append(np.average(ordered[voters], axis=0, weights=weights[voters]))
-        places.append(order[position])
-        free &= shares <= SAME
-    return np.array(kept).reshape(-1, 4), np.array(places, dtype=np.intp)
+    kept, which = [], []
+    places = np.empty_like(order)
+    places[by_left] = np.arange(len(order))
+    for place in places[order].tolist():
+        if free[place]:
+            near = slice(starts[place], ends[place])  # those that can overlap it
+            shares = overlaps(boxes[place : place + 1], boxes[near])[0]
+            votes = np.where(shares >= VOTING, weights[near], 0.0)
+            kept.append(votes @ boxes[near] / votes.sum())
+            which.append(by_left[place])
+            free[near] &= shares <= SAME
+    return np.array(kept).reshape(-1, 4), np.array(which, dtype=np.intp)
