@@ -1,6 +1,7 @@
 """The student beside the layers that translate its maps into each teacher's; what a checkpoint holds."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from pretrain.teachers import STRIDES, Manifest
 
 POOLED = (16, 32)  # strides whose means over the picture are also learned
 WEIGHT = {8: 0.5, 16: 1.0, 32: 1.0}
-ARRAYS = [np._core.multiarray._reconstruct, np.ndarray, np.dtype, np.dtypes.Float32DType]  # noqa: SLF001 - as pickled
+_REBUILD = np._core.multiarray._reconstruct  # type: ignore[attr-defined]  # noqa: SLF001 - as pickles name it
+ARRAYS = [_REBUILD, np.ndarray, np.dtype, np.dtypes.Float32DType]
 Answers = dict[str, dict[int, NDArray[np.float32]]]  # name of a teacher -> stride -> (B, C, h, w)
 
 
@@ -95,7 +97,8 @@ class Distillation:
             target.restore(state["sums"][name])
 
 
-def read_checkpoint(path: Path) -> dict[str, dict]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint, tensors and arrays alone, so that it cannot run code; early ones hold sums as arrays."""
     with safe_globals(ARRAYS):
-        return torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    return state

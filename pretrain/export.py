@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 import torch
 
 from pretrain.card import card, manifest
@@ -44,7 +45,7 @@ def difference(student: Student, content: bytes) -> float:
     return float(np.max(errors))
 
 
-def check(student: Student, content: bytes, recorded: dict) -> None:
+def check(student: Student, content: bytes, recorded: dict[str, Any]) -> None:
     """Makes sure that a network may be shipped.
 
     Raises:

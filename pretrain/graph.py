@@ -1,5 +1,7 @@
 """The student as ONNX: batch norms folded into convolutions, weights stored as float16, computed as float32."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
@@ -44,7 +46,7 @@ class _Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
 
-    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: object) -> str:
+    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
         """Adds a node; returns the name of its output."""
         output = output or f"t{len(self._nodes) + 1}"
         self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
@@ -58,7 +60,7 @@ class _Graph:
 
     def convolution(self, x: str, convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> str:
         weights, bias = folded(convolution, norm)
-        shape = {"strides": list(convolution.stride), "kernel_shape": list(weights.shape[2:])}
+        shape: dict[str, Any] = {"strides": list(convolution.stride), "kernel_shape": list(weights.shape[2:])}
         pads = [int(convolution.padding[0])] * 4
         return self.node("Conv", [x, self.constant(weights), self.constant(bias)], pads=pads, **shape)
 

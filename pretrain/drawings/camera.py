@@ -17,7 +17,9 @@ def photograph(rng: np.random.Generator, canvas: Floats, side: int) -> NDArray[n
     picture = (np.clip(out, 0, 1) * 255).astype(np.uint8)
     if rng.random() < 0.35:
         _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 95))])
-        picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)  # OpenCV thinks it BGR on both ways, so that RGB stays RGB
+        picture = np.asarray(
+            cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        )  # OpenCV thinks it BGR on both ways, so that RGB stays RGB
     return picture
 
 

@@ -88,7 +88,7 @@ def _mirrored(rng: np.random.Generator) -> Rings:
 def _branching(rng: np.random.Generator) -> Rings:
     """Several limbs from one place."""
     n = int(rng.integers(3, 9))
-    rings = []
+    rings: Rings = []
     for t in np.arange(n) * 2 * np.pi / n + rng.random() * 6:
         length, width = rng.uniform(0.6, 1.2), rng.uniform(0.05, 0.25)
         bend = rng.normal(0, 0.3)

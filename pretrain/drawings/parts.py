@@ -48,7 +48,7 @@ def new_style(rng: np.random.Generator, bank: Bank, scale: float) -> Style:
         fill=bank.piece(96 if scale > 12 else 32),
         depth=rng.choice([0, 0, 0.5, 1, 1]) * rng.uniform(0.4, 1.3),
         gloss=rng.choice([0, 0, 1]) * rng.uniform(20, 160),
-        edge=rng.choice([0, 0, 0, 1]),
+        edge=int(rng.choice([0, 0, 0, 1])),
         ink=colour(rng) * 0.5,
         shadow=rng.choice([0, 1, 1]) * rng.uniform(0.2, 0.8),
         roundness=rng.uniform(0.2, 1.0),

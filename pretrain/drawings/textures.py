@@ -46,8 +46,7 @@ def _strokes(rng: np.random.Generator, side: int) -> Floats:
         turned = angle + rng.normal() * spread
         end = start + length * np.array([np.cos(turned), np.sin(turned)])
         ink = tuple(map(float, colours[rng.integers(6)] + rng.normal(0, 12)))
-        ends = [tuple(point.astype(int).tolist()) for point in (start, end)]
-        cv2.line(out, *ends, ink, int(rng.integers(1, 3)), cv2.LINE_AA)
+        cv2.line(out, start.astype(int).tolist(), end.astype(int).tolist(), ink, int(rng.integers(1, 3)), cv2.LINE_AA)
     return out
 
 
