@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,17 @@ BACKBONE = ToyBackbone()
 
 @pytest.fixture(scope="module")
 def pictures() -> DrawnPictures:
-    return DrawnPictures(5, seed=1, empty=1)
+    return DrawnPictures(4, seed=1, empty=1)
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[str, float]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def from_two(told: list[tuple[str, float]]) -> FittedDetector:
+    return _fitted(DrawnPictures(2, seed=5), lambda step, share: told.append((step, share)))
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +71,12 @@ def test_what_is_held_out_is_told_of_each_picture(taught: FittedDetector, pictur
     assert _measured(list(taught.held_out), pictures.truth) > 0.5
 
 
-def test_two_pictures_of_a_label_are_enough() -> None:
-    fitted = _fitted(DrawnPictures(2, seed=5))
-
-    assert _precision(fitted.detector, DrawnPictures(3, seed=6)) > 0.5
+def test_two_pictures_of_a_label_are_enough(from_two: FittedDetector) -> None:
+    assert _precision(from_two.detector, DrawnPictures(3, seed=6)) > 0.5
 
 
 def test_shapes_of_twenty_pixels_are_found_in_a_crowd() -> None:
-    fitted = _fitted(DrawnPictures(3, seed=7, sides=(18, 22), shapes=(30, 30)))
+    fitted = _fitted(DrawnPictures(2, seed=7, sides=(18, 22), shapes=(30, 30)))
 
     assert _precision(fitted.detector, DrawnPictures(1, seed=8, sides=(18, 22), shapes=(30, 30))) > 0.7
 
@@ -83,9 +92,9 @@ def test_a_thousand_boxes_in_a_picture_are_learnt_from_and_found() -> None:
     assert 300 < len(fitted.detector.detect(crowd.maps(0, mirrored=False)).targets) <= MOST
 
 
-def test_the_same_pictures_make_the_same_bytes(taught: FittedDetector, pictures: DrawnPictures, tmp_path: Path) -> None:
-    taught.detector.save(tmp_path / "one.npz")
-    _fitted(DrawnPictures(5, seed=1, empty=1)).detector.save(tmp_path / "other.npz")
+def test_the_same_pictures_make_the_same_bytes(from_two: FittedDetector, tmp_path: Path) -> None:
+    from_two.detector.save(tmp_path / "one.npz")
+    _fitted(DrawnPictures(2, seed=5)).detector.save(tmp_path / "other.npz")
 
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
 
@@ -181,24 +190,13 @@ def test_a_label_in_one_picture_only_is_refused() -> None:
         fit_detector(pictures, truth[:1], LABELS, backbone=BACKBONE)
 
 
-def test_progress_is_told_of_every_step() -> None:
-    told: list[tuple[str, float]] = []
-    pictures = DrawnPictures(2, seed=13)
-
-    fit_detector(
-        pictures,
-        pictures.truth,
-        LABELS,
-        backbone=BACKBONE,
-        on_progress=lambda step, share: told.append((step, share)),
-    )
-
+def test_progress_is_told_of_every_step(from_two: FittedDetector, told: list[tuple[str, float]]) -> None:
     assert list(dict.fromkeys(step for step, _ in told)) == ["look", "describe", "mistakes", "calibrate"]
     assert all(0 <= share <= 1 for _, share in told)
 
 
-def _fitted(pictures: DrawnPictures) -> FittedDetector:
-    return fit_detector(pictures, pictures.truth, LABELS, backbone=BACKBONE)
+def _fitted(pictures: DrawnPictures, on_progress: Callable[[str, float], None] | None = None) -> FittedDetector:
+    return fit_detector(pictures, pictures.truth, LABELS, backbone=BACKBONE, on_progress=on_progress)
 
 
 def _detected(detector: Detector, pictures: DrawnPictures) -> list[Detections]:
