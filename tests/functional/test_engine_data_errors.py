@@ -15,10 +15,9 @@ from engine.features import EmbeddedSet
 from engine.fetch import Fetcher
 from engine.learn.backbone import load_backbone
 from engine.limits import Role
-from engine.messages import DatasetSource, Progress, TrainRequest
+from engine.messages import DatasetSource, Progress
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind
-from engine.training import train
 from engine.walk import FETCH_THREADS, MOST_AHEAD, MOST_TROUBLE
 from tests.engine_support import COLOURS, Picture, PictureStore, draw_part
 
@@ -49,11 +48,6 @@ class Job:
         with pytest.raises(JobError) as caught:
             self.read(*uris, **arguments)
         return caught.value
-
-    def train(self, uri: str, kind: AnnotationKind) -> None:
-        source = DatasetSource("parts", kind, (uri,), None)
-        task = TrainRequest(source, source, str(self._data / "model"))
-        train(task, self._backbone, self._reader, self.progress.append)
 
     def close(self) -> None:
         self._fetcher.close()
@@ -230,22 +224,3 @@ def test_features_stay_with_their_pictures_when_rows_are_ordered(store: PictureS
 def test_multilabel_pictures_without_annotation_are_negatives(store: PictureStore, job: Job) -> None:
     pictures = job.read(without_annotations(store, "negative", 3), kind=MULTILABEL, role="test")
     assert sorted(pictures.labels) == [(), ("bolt",), ("bolt",), ("nut",), ("nut",), ("washer",)]
-
-
-def test_a_detection_data_set_is_checked_whole_and_then_the_job_says_that_there_is_no_detector(
-    store: PictureStore, job: Job
-) -> None:
-    uri = without_annotations(store, "boxes", 2, 5, bbox=[0.25, 0.25, 0.5, 0.5])
-    with pytest.raises(JobError, match="no detector yet") as caught:
-        job.train(uri, DETECTION)
-    assert (caught.value.code, caught.value.details) == ("unknown", ())
-    assert {line.stage for line in job.progress} == {
-        f"{stage}_{role}_{what}"
-        for role in ("training", "test")
-        for stage, what in (("read", "annotations"), ("check", "pictures"))
-    }
-    assert store.paths_asked().count("boxes/2.jpg") == 2  # a picture without boxes is background, and looked at too
-    store.put("boxes/2.jpg", b"no picture")
-    with pytest.raises(JobError, match="image 2") as caught:
-        job.train(uri, DETECTION)
-    assert caught.value.code == "datasetCorrupt"
