@@ -1,16 +1,13 @@
 """Confidences that mean what they say: a temperature fitted to out-of-fold scores of the training pictures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.heads import Head
-
-FOLDS = 10
-FOLDS_OF_MANY, MANY = 5, 2000  # with many pictures fewer folds say as much in half the time
 SMALLEST, LARGEST = -8.0, 8.0  # logarithms between which the temperature lies, relative to the scores' spread
+USUAL, LOG_SPREAD = 0.2, 0.7  # temperature as a share of the scores' spread; how far its logarithm lies off, usually
+WRONG = 0.5  # pictures that are taken to be answered wrongly, beside those that are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,65 +33,32 @@ def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float
     return result
 
 
-def stratified_folds(targets: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Deals the pictures of each label to folds in turn; returns the fold (n,) of each picture.
-
-    A label with two or more pictures is never wholly in one fold. Each label goes on where the one before stopped, so
-    that folds are equally large; up to ten pictures, each is a fold of its own.
-    """
-    count = FOLDS if len(targets) <= MANY else FOLDS_OF_MANY
-    folds = np.empty(len(targets), dtype=np.intp)
-    by_label = np.argsort(targets, kind="stable")
-    folds[by_label] = np.arange(len(targets)) % count
-    return folds
-
-
-def out_of_fold_scores(
-    head: Head,
-    features: NDArray[np.float32],
-    targets: NDArray[np.intp],
-    classes: int,
-    on_fold: Callable[[float], None],
-) -> NDArray[np.float64]:
-    """Scores every picture by a rule that has not seen it; returns (n, classes).
-
-    Args:
-        head: What is fitted.
-        features: (n, D).
-        targets: (n,) in 0…classes-1, each at least twice.
-        classes: Number of labels.
-        on_fold: Told the share of folds that are done.
-    """
-    folds = stratified_folds(targets)
-    scores = np.empty((len(targets), classes))
-    numbers = np.unique(folds)
-    for done, number in enumerate(numbers, start=1):
-        held_out = folds == number
-        rule = head.fit(features[~held_out], targets[~held_out], classes)
-        scores[held_out] = rule.scores(features[held_out])
-        on_fold(done / len(numbers))
-    return scores
-
-
 def fit_temperature(scores: NDArray[np.float64], targets: NDArray[np.intp]) -> float:
-    """Finds the temperature with the least cross-entropy on scores (n, k).
+    """Finds the likeliest temperature, given scores (n, k) of pictures that were not trained on.
 
-    The targets are smoothed as Platt (1999) does, so that a few pictures, all answered rightly, do not make the
-    model certain.
+    With few pictures it stays near what is usual, USUAL times the spread of the scores: its logarithm has a normal
+    prior, which pictures outweigh as they say more. Half a wrong picture is added to the others, so that a few, all
+    answered rightly, do not make the model certain (Platt, 1999, adds a whole one, which is too many for labels that
+    are told apart with ease). Source of prior and spread: eight data sets with two backbones, 2 to 20 pictures a label.
     """
     count, classes = scores.shape
-    spread = float(np.std(scores)) or 1.0
-    wrong = 1.0 / (count + 2.0)
-    smooth = np.full(scores.shape, wrong / max(classes - 1, 1))
-    smooth[np.arange(count), targets] = 1.0 - wrong
-    low, high = np.log(spread) + SMALLEST, np.log(spread) + LARGEST
+    spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0
+    wrong = WRONG / (count + 2.0 * WRONG)
+    wanted = np.full(scores.shape, wrong / max(classes - 1, 1))
+    wanted[np.arange(count), targets] = 1.0 - wrong
+
+    def unlikelihood(log_temperature: float) -> float:
+        prior = 0.5 * ((log_temperature - np.log(USUAL)) / LOG_SPREAD) ** 2
+        return count * _cross_entropy(scores / spread, wanted, log_temperature) + prior
+
+    low, high = SMALLEST, LARGEST
     for _ in range(60):  # golden-section search of a function with one valley
         left, right = high - 0.618 * (high - low), low + 0.618 * (high - low)
-        if _cross_entropy(scores, smooth, left) < _cross_entropy(scores, smooth, right):
+        if unlikelihood(left) < unlikelihood(right):
             high = right
         else:
             low = left
-    return float(np.exp((low + high) / 2))
+    return spread * float(np.exp((low + high) / 2))
 
 
 def _cross_entropy(scores: NDArray[np.float64], wanted: NDArray[np.float64], log_temperature: float) -> float:

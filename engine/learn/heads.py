@@ -1,51 +1,90 @@
-"""Heads: linear classifiers over a backbone's features, fitted in closed form.
+"""Heads: linear classifiers over a backbone's features, fitted in closed form."""
 
-Features stay in float32 and sums over them are in float64, a piece at a time, so that 20,000 pictures fit in memory.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-TINY = 1e-12
-PIECE = 2048  # pictures that are widened to float64 at a time
+from engine.learn.folds import stratified_folds
+from engine.learn.rows import Rows, as_rows
+from engine.learn.support import TINY, Moments, Piece, Support, Targets, Wide, rooted, to_unit_length
 
 Features = NDArray[np.float32]
-Wide = NDArray[np.float64]
-Targets = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class LinearRule:
-    """Scores pictures by one linear function a label, over normalised features.
+    """Scores pictures by one linear function a label, over the signed roots of their features at length 1.
 
     Attributes:
-        centre: (D,) mean of the support's features after root and length were taken.
         weights: (D, k).
         bias: (k,).
+        centre: (D,) what was taken off before length 1 was made again, by rules of schema 2 and older; now None.
     """
 
-    centre: Wide
     weights: Wide
     bias: Wide
+    centre: Wide | None = None
 
-    def scores(self, features: Features) -> Wide:
+    def scores(self, features: Features | Rows) -> Wide:
         """Maps features (n, D) to scores (n, k)."""
-        rows = centred(rooted(features), self.centre)
-        return np.concatenate([piece @ self.weights for piece in pieces(rows)]) + self.bias
+        return np.concatenate([self._scores(piece) for piece in as_rows(features).pieces()])
+
+    def _scores(self, features: Features) -> Wide:
+        rows = rooted(features)
+        if self.centre is not None:
+            rows = to_unit_length(rows - self.centre.astype(np.float32))
+        return rows.astype(np.float64) @ self.weights + self.bias
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """A rule over a support's coordinates, and what it makes of some pictures.
+
+    Attributes:
+        weights: (r, k).
+        bias: (k,), of means that are taken to be exact.
+        want: (k,) by how much a label's bias is too low, in units of the squared distance of a picture from its label.
+        lengths: (m,) squared lengths of the pictures asked for, where the covariance is a sphere of radius 1.
+    """
+
+    weights: Wide
+    bias: Wide
+    want: Wide
+    lengths: Wide
+
+    def scores(self, rows: NDArray[np.floating], distance: float) -> Wide:
+        """Maps coordinates (m, r) to scores (m, k).
+
+        The mean of n pictures lies off the true one by 1/n of a picture's squared distance from it, and looks longer
+        than it is, so that a label with few pictures would be chosen too seldom. Source: Moran and Murphy, A Closer
+        Look at Two Alternative Methods of Statistical Discrimination, 1979.
+
+        Args:
+            rows: Of the support.
+            distance: Mean squared distance of a picture from its label's true mean.
+        """
+        return rows @ self.weights + self.settled(distance)
+
+    def settled(self, distance: float) -> Wide:
+        """Returns the bias (k,) of means that are not exact."""
+        return self.bias + 0.5 * distance * self.want
 
 
 class Head(Protocol):
-    """Fits a linear rule to labelled features."""
+    """Fits a linear rule to labelled pictures.
+
+    Attributes:
+        name: The name that a stored classifier has of it.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
-        """Fits features (n, D) to targets (n,) in 0…classes-1; each class has at least one picture."""
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
+        """Fits a rule to sums over pictures in r of D = width coordinates; measures pictures (m, r) on the way."""
         ...
 
 
@@ -66,143 +105,92 @@ class LdaHead:
         """The name in `HEADS`."""
         return "lda"
 
-    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
-        """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        rows, centre = normalised(features)
-        means = class_means(rows, targets, classes)
-        weights = solve_shrunk(rows, targets, means, means.T, self.shrinkage)
-        return LinearRule(centre, weights, -0.5 * np.sum(means.T * weights, axis=0))
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
+        """Fits a rule to sums over pictures; see `Head`."""
+        means = moments.sums / np.maximum(moments.members, 1)[:, None]
+        scatter = moments.scatter - (means.T * moments.members) @ means
+        freedom = max(moments.rows - len(means), 1)
+        covariance = shrunk(scatter, freedom, width, self.shrinkage)
+        asked = rows.T.astype(np.float64)
+        solved = np.linalg.solve(covariance, np.hstack([means.T, asked]))
+        weights = solved[:, : len(means)]
+        lengths = np.sum(asked * solved[:, len(means) :], axis=0)
+        want = (moments.pictures > 0) / np.maximum(moments.pictures, 1)
+        return Solution(weights, -0.5 * np.sum(means.T * weights, axis=0), want, lengths)
+
+    def fit(self, features: Features | Rows, targets: Targets, classes: int) -> LinearRule:
+        """Fits features (n, D) to targets (n,) in 0…classes-1, each of at least one picture."""
+        return cross_fit(self, Support(features, targets, classes), stratified_folds(targets)).rule
 
 
-@dataclass(frozen=True, slots=True)
-class RidgeHead:
-    """Least squares to ±1 targets; the penalty is the one with the least leave-one-out error.
+HEADS: dict[str, LdaHead] = {"lda": LdaHead()}
 
-    Source: Rifkin and Lippert, Notes on Regularized Least Squares, 2007 (leave-one-out in closed form).
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossFit:
+    """A rule of all pictures, and what rules that have not seen a picture say of it.
+
+    Attributes:
+        rule: Fitted to all.
+        scores: (n, k) of each picture.
+        moments: Of all pictures.
     """
 
-    @property
-    def name(self) -> str:
-        """The name in `HEADS`."""
-        return "ridge"
-
-    def fit(self, features: Features, targets: Targets, classes: int) -> LinearRule:
-        """Fits features (n, D) to targets (n,) in 0…classes-1."""
-        unit, centre = normalised(features)
-        offset = unit.mean(axis=0, dtype=np.float64)
-        rows = unit - offset
-        wanted = np.where(targets[:, None] == np.arange(classes), 1.0, -1.0)
-        middle = wanted.mean(axis=0)
-        weights = _ridge(rows, wanted - middle)
-        return LinearRule(centre, weights, middle - offset @ weights)
+    rule: LinearRule
+    scores: Wide
+    moments: Moments
 
 
-HEADS: dict[str, Head] = {"lda": LdaHead(), "ridge": RidgeHead()}
-PENALTIES = np.logspace(-4, 2, 13)
-
-
-def rooted(features: Features) -> Features:
-    """Takes the signed square root of each feature and scales rows (n, D) to length 1."""
-    rows = np.abs(features)
-    np.sqrt(rows, out=rows)
-    np.copysign(rows, features, out=rows)
-    return _to_unit_length(rows)
-
-
-def centred(rows: Features, centre: Wide) -> Features:
-    """Moves rows (n, D) so that centre becomes the origin, and scales them to length 1."""
-    return _to_unit_length(rows - centre.astype(np.float32))
-
-
-def class_means(rows: Features, targets: Targets, classes: int) -> Wide:
-    """Averages rows (n, D) by class to (classes, D)."""
-    return np.stack([rows[targets == number].mean(axis=0, dtype=np.float64) for number in range(classes)])
-
-
-def gram(rows: Features) -> Wide:
-    """Returns rowsᵀ rows (D, D) of rows (n, D), summed in float64."""
-    total = np.zeros((rows.shape[1], rows.shape[1]))
-    for piece in pieces(rows):
-        total += piece.T @ piece
-    return total
-
-
-def normalised(features: Features) -> tuple[Features, Wide]:
-    """Returns rows (n, D) as `LinearRule` takes them, rooted and around their centre (D,), and the centre."""
-    rows = rooted(features)
-    centre = rows.mean(axis=0, dtype=np.float64)
-    return centred(rows, centre), centre
-
-
-def solve_shrunk(rows: Features, targets: Targets, means: Wide, right: Wide, shrinkage: float) -> Wide:
-    """Solves C x = right (D, k), where C is the covariance of rows within their classes, shrunk towards a sphere.
+def cross_fit(
+    head: Head, support: Support, folds: NDArray[np.intp], on_fold: Callable[[float], None] = lambda _: None
+) -> CrossFit:
+    """Fits a rule to all pictures, and one to all but each fold's, for the price of one reading of the features.
 
     Args:
-        rows: (n, D).
-        targets: (n,) numbers of classes.
-        means: (classes, D) of the rows of each class.
-        right: (D, k).
+        head: What is fitted.
+        support: The pictures.
+        folds: (n,) number of the fold of each picture, 0…f-1; its views go with it.
+        on_fold: Told the share of folds that are done.
+    """
+    parts, probes = support.moments(folds)
+    whole = sum(parts[1:], parts[0])
+    solutions = []
+    for part, probe in zip(parts, probes, strict=True):
+        solutions.append(head.solve(whole - part, support.width, probe.rows))
+        on_fold(len(solutions) / len(parts))
+    distance = _distance(solutions, probes, support)
+    scores = np.empty((support.count, support.labels))
+    for piece in support.pieces():
+        of = folds[piece.pictures]
+        for fold in np.unique(of).tolist():
+            scores[piece.pictures[of == fold]] = solutions[fold].scores(piece.rows[of == fold], distance)
+    final = head.solve(whole, support.width, probes[0].rows[:0])
+    return CrossFit(LinearRule(*support.unfolded(final.weights, final.settled(distance))), scores, whole)
+
+
+def _distance(solutions: list[Solution], probes: list[Piece], support: Support) -> float:
+    """Returns the mean squared distance of pictures from their labels' true means, measured on unseen ones."""
+    found, expected = 0.0, 0.0
+    for solution, probe in zip(solutions, probes, strict=True):
+        own = support.members(probe.pictures) & (solution.want > 0)
+        scores = probe.rows @ solution.weights + solution.bias
+        found += float(np.sum((solution.lengths[:, None] - 2.0 * scores) * own))
+        expected += float(np.sum((1.0 + solution.want) * own))
+    return max(found / expected, 0.0) if expected else 0.0
+
+
+def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float) -> Wide:
+    """Returns the covariance (r, r) of a scatter matrix (r, r) in r of width coordinates, shrunk towards a sphere.
+
+    Args:
+        scatter: Sum of squares around the means.
+        freedom: Rows less means.
+        width: Coordinates, of which those that scatter lacks are 0.
         shrinkage: Above 0, which trusts the covariance, to 1, which is a sphere.
     """
-    count, width = rows.shape
-    freedom = max(count - len(means), 1)
-    if width <= count:
-        sizes = np.bincount(targets, minlength=len(means))
-        scatter = gram(rows) - (means.T * sizes) @ means
-        scale, sphere = _shares(shrinkage, float(np.trace(scatter)), freedom, width)
-        solution: Wide = np.linalg.solve(scale * scatter + sphere * np.eye(width), right)
-        return solution
-    within = rows - means[targets]
-    scale, sphere = _shares(shrinkage, float(np.sum(within**2)), freedom, width)
-    return _solve_through_pictures(within, scale, sphere, right)
-
-
-def _shares(shrinkage: float, scatter: float, freedom: int, width: int) -> tuple[float, float]:
-    """Returns the factors of the scatter matrix and of the identity in the shrunk covariance."""
-    variance = scatter / (freedom * width)
+    variance = float(np.trace(scatter)) / (freedom * width)
     if variance < TINY:  # equal pictures within each label tell nothing about spread: nearest mean
-        return 0.0, 1.0
-    return (1 - shrinkage) / freedom, shrinkage * variance
-
-
-def _to_unit_length(rows: Features) -> Features:
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(TINY))
-    return rows
-
-
-def pieces(rows: Features) -> Iterator[Wide]:
-    """Widens rows (n, D) to float64, some at a time."""
-    for start in range(0, len(rows), PIECE):
-        yield rows[start : start + PIECE].astype(np.float64)
-
-
-def _solve_through_pictures(rows: Wide, scale: float, ridge: float, right: Wide) -> Wide:
-    """Solves (scale · rowsᵀ rows + ridge · I) x = right (D, k) for fewer rows than D, by Woodbury's identity."""
-    small = scale * (rows @ rows.T) + ridge * np.eye(len(rows))
-    weights: Wide = (right - scale * (rows.T @ np.linalg.solve(small, rows @ right))) / ridge
-    return weights
-
-
-def _ridge(rows: Wide, wanted: Wide) -> Wide:
-    """Fits centred rows (n, D) to centred targets (n, k); returns weights (D, k)."""
-    count, width = rows.shape
-    dual = width > count
-    values, vectors = np.linalg.eigh(rows @ rows.T if dual else rows.T @ rows)
-    keep = values > 1e-10 * max(float(values[-1]), TINY)
-    values, vectors = values[keep], vectors[:, keep]
-    # left: (n, r) singular vectors; what is fitted is left · diag(values / (values + penalty)) · leftᵀ · wanted
-    left = vectors if dual else (rows @ vectors) / np.sqrt(values)
-    projected = left.T @ wanted
-    penalties = PENALTIES * float(np.mean(np.sum(rows**2, axis=1)))
-    errors = [_leave_one_out_error(left, values, projected, wanted, penalty) for penalty in penalties]
-    penalty = penalties[int(np.argmin(errors))]
-    right = (rows.T @ left) / np.sqrt(values) if dual else vectors
-    weights: Wide = right @ (projected * (np.sqrt(values) / (values + penalty))[:, None])
-    return weights
-
-
-def _leave_one_out_error(left: Wide, values: Wide, projected: Wide, wanted: Wide, penalty: float) -> float:
-    kept = values / (values + penalty)
-    residual = wanted - left @ (kept[:, None] * projected)
-    leverage = left**2 @ kept + 1.0 / len(wanted)  # 1/n is the part of the mean
-    return float(np.mean((residual / np.maximum(1.0 - leverage, 1e-6)[:, None]) ** 2))
+        return np.eye(len(scatter))
+    covariance: Wide = scatter * ((1 - shrinkage) / freedom)
+    covariance[np.diag_indices_from(covariance)] += shrinkage * variance
+    return covariance

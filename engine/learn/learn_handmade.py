@@ -10,7 +10,7 @@ from engine.learn.dictionary import Dictionary, normalised_patches
 from engine.learn.drawings import drawings
 from engine.learn.groups import joined
 from engine.learn.handmade import STORED, HandmadeBackbone
-from engine.learn.heads import rooted
+from engine.learn.support import rooted
 
 SEED = 1
 DRAWINGS, DRAWING_SIDE, PATCHES_EACH = 400, 64, 100

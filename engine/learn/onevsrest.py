@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.heads import TINY, Features, LinearRule, Wide, normalised, pieces, solve_shrunk
+from engine.learn.heads import Solution, shrunk
+from engine.learn.support import TINY, Moments
 
 ONE_VS_REST = "lda-one-vs-rest"
-
-Members = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +30,19 @@ class OneVsRestHead:
         """The name that a stored classifier has of it."""
         return ONE_VS_REST
 
-    def fit(self, features: Features, members: Members) -> LinearRule:
-        """Fits features (n, D) to members (n, k), which say whether a picture has a label.
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
+        """Fits a rule to sums over pictures; see `engine.learn.heads.Head`.
 
         A label that all pictures have, or none, gets the score 0.
         """
-        rows, centre = normalised(features)
-        count, have = len(rows), members.sum(axis=0)
-        middle = rows.mean(axis=0, dtype=np.float64)
-        sums = _sums(rows, members)
-        with_label = sums / np.maximum(have, 1)[:, None]
-        without = (count * middle - sums) / np.maximum(count - have, 1)[:, None]
+        count, have = moments.rows, moments.members
+        with_label = moments.sums / np.maximum(have, 1)[:, None]
+        without = (moments.total - moments.sums) / np.maximum(count - have, 1)[:, None]
         apart = np.where(((have > 0) & (have < count))[:, None], with_label - without, 0.0)
-        weights = solve_shrunk(rows, np.zeros(count, dtype=np.intp), middle[None], apart.T, self.shrinkage)
+        scatter = moments.scatter - np.outer(moments.total, moments.total / count)
+        weights = np.linalg.solve(shrunk(scatter, max(count - 1, 1), width, self.shrinkage), apart.T)
         between = have * (count - have) / (count * max(count - 1, 1))
         inside = 1.0 - (1.0 - self.shrinkage) * between * np.sum(apart.T * weights, axis=0)
         weights /= np.maximum(inside, TINY)
-        return LinearRule(centre, weights, -0.5 * np.sum((with_label + without).T * weights, axis=0))
-
-
-def _sums(rows: Features, members: Members) -> Wide:
-    """Adds up the rows (n, D) of each label: (k, D)."""
-    total, start = np.zeros((members.shape[1], rows.shape[1])), 0
-    for piece in pieces(rows):
-        total += members[start : start + len(piece)].T.astype(np.float64) @ piece
-        start += len(piece)
-    return total
+        bias = -0.5 * np.sum((with_label + without).T * weights, axis=0)
+        return Solution(weights, bias, np.zeros(len(bias)), np.zeros(len(rows)))

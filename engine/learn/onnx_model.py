@@ -137,7 +137,8 @@ def _add_scores(nodes: Nodes, features: Value, rule: LinearRule) -> Value:
     """Adds `LinearRule.scores` of features (D,): float64 (k,)."""
     roots = nodes.add("Mul", nodes.add("Sign", features), nodes.add("Sqrt", nodes.add("Abs", features)))
     row = _add_unit_length(nodes, roots)
-    row = _add_unit_length(nodes, nodes.add("Sub", row, rule.centre.astype(np.float32)))
+    if rule.centre is not None:
+        row = _add_unit_length(nodes, nodes.add("Sub", row, rule.centre.astype(np.float32)))
     return nodes.add("Add", nodes.add("MatMul", nodes.cast(row, np.float64), rule.weights), rule.bias)
 
 

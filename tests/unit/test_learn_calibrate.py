@@ -3,9 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.learn.calibrate import MANY, fit_temperature, out_of_fold_scores, softmax, stratified_folds
-from engine.learn.heads import LdaHead, LinearRule
+from engine.learn.calibrate import LOG_SPREAD, USUAL, WRONG, fit_temperature, softmax
+from engine.learn.folds import MANY, stratified_folds
+from engine.learn.heads import LdaHead, cross_fit
 from engine.learn.metrics import expected_calibration_error
+from engine.learn.support import Support
 from tests.learn_support import clouds
 
 
@@ -27,30 +29,6 @@ def test_many_pictures_are_dealt_to_fewer_folds() -> None:
     assert len(np.unique(stratified_folds(np.arange(MANY + 2) % 2))) == 5
 
 
-def test_no_picture_is_scored_by_a_rule_that_has_seen_it() -> None:
-    class Witness:
-        """A head that scores 1 where it has seen the picture's only feature."""
-
-        name = "witness"
-
-        def fit(self, features: np.ndarray, targets: np.ndarray, classes: int) -> LinearRule:
-            seen = {float(value) for value in features[:, 0]}
-            assert all(float(value) in values for value in seen)
-            held_out = values - seen
-            assert held_out
-            asked.append(held_out)
-            return LdaHead().fit(features, targets, classes)
-
-    asked: list[set[float]] = []
-    features = np.arange(1, 27, dtype=np.float32)[:, None] * np.ones((1, 3), np.float32)
-    values = {float(value) for value in features[:, 0]}
-    shares: list[float] = []
-    out_of_fold_scores(Witness(), features, np.arange(26) % 3, 3, shares.append)
-    assert sorted(value for held_out in asked for value in held_out) == sorted(values)
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
-
-
 @pytest.mark.parametrize("factor", [0.01, 1.0, 250.0])
 def test_the_temperature_makes_overconfident_scores_honest_whatever_their_scale(factor: float) -> None:
     rng = np.random.default_rng(1)
@@ -66,26 +44,39 @@ def test_the_temperature_makes_overconfident_scores_honest_whatever_their_scale(
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(2, 10))
 @settings(max_examples=30, deadline=None)
-def test_no_other_temperature_has_less_cross_entropy(seed: int, classes: int, each: int) -> None:
+def test_no_other_temperature_is_likelier(seed: int, classes: int, each: int) -> None:
     features, targets = clouds(classes, each, 5, seed, distance=0.5)
-    scores = out_of_fold_scores(LdaHead(), features, targets, classes, lambda _: None)
-    best = fit_temperature(scores, targets)
-    wrong = 1 / (len(targets) + 2)
+    scores = cross_fit(LdaHead(), Support(features, targets, classes), stratified_folds(targets)).scores
+    best, spread = fit_temperature(scores, targets), np.std(scores - scores.mean(axis=1, keepdims=True))
+    wrong = WRONG / (len(targets) + 2 * WRONG)
     wanted = np.full(scores.shape, wrong / (classes - 1))
     wanted[np.arange(len(targets)), targets] = 1 - wrong
 
-    def entropy(temperature: float) -> float:
-        return float(-np.sum(wanted * np.log(np.maximum(softmax(scores, temperature), 1e-300))))
+    def unlikelihood(temperature: float) -> float:
+        entropy = -np.sum(wanted * np.log(np.maximum(softmax(scores, temperature), 1e-300)))
+        return float(entropy + 0.5 * (np.log(temperature / spread / USUAL) / LOG_SPREAD) ** 2)
 
-    assert entropy(best) <= min(entropy(best * 1.1), entropy(best / 1.1)) + 1e-3  # the best may be no confidence at all
+    assert unlikelihood(best) <= min(unlikelihood(best * 1.1), unlikelihood(best / 1.1))
 
 
-def test_a_few_pictures_all_answered_rightly_do_not_make_the_model_certain() -> None:
-    scores = np.array([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
+def test_pictures_that_are_all_answered_rightly_make_the_model_the_surer_the_more_they_are() -> None:
+    some = np.array([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0], [0.0, 5.0]])
     targets = np.array([0, 0, 1, 1])
-    confidence = softmax(scores, fit_temperature(scores, targets)).max(axis=1)
-    assert (confidence < 0.9).all()
-    assert (confidence > 0.7).all()
+
+    def doubt(times: int) -> float:
+        scores = np.tile(some, (times, 1))
+        return 1.0 - float(softmax(scores, fit_temperature(scores, np.tile(targets, times))).max())
+
+    assert 1e-3 < doubt(1) < 0.1
+    assert doubt(100) < doubt(10) < doubt(1)
+
+
+def test_pictures_that_are_answered_wrongly_outweigh_what_is_usual() -> None:
+    scores = np.array([[5.0, 0.0], [0.0, 5.0]] * 100)
+    right = np.arange(200) % 2
+    answers = np.where(np.arange(200) < 80, 1 - right, right)
+    found = softmax(scores, fit_temperature(scores, answers)).max(axis=1)
+    assert found.max() == pytest.approx(0.6, abs=0.05)
 
 
 def test_scores_that_say_nothing_give_equal_confidences() -> None:

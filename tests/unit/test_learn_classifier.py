@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from engine.learn.classifier import Classifier, FittedClassifier, fit_classifier
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
-from engine.learn.heads import RidgeHead
+from engine.learn.rows import PIECE, ArrayRows
+from engine.learn.views import Views
 from tests.learn_support import FlatBackbone, clouds
 
 
@@ -172,7 +173,7 @@ def test_a_pickled_array_is_never_unpacked(classifier: Classifier, tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 3}, "not of schema 2"),
+        ({"schema": 4}, "not of schema 3"),
         ({"labels": ["a", "a", "b"]}, "not distinct"),
         ({"labels": ["a"]}, "fewer than two"),
         ({"labels": ["a", "b"]}, "do not fit"),
@@ -185,9 +186,12 @@ def test_a_pickled_array_is_never_unpacked(classifier: Classifier, tmp_path: Pat
         ({"backboneDigest": None}, "unknown"),
         ({"weights": np.zeros((3, 12))}, "do not fit"),
         ({"bias": np.zeros(2)}, "do not fit"),
-        ({"centre": np.full(12, np.nan)}, "not finite"),
-        ({"centre": np.zeros(12, np.float32)}, "not finite"),
-        ({"centre": np.array(["x"] * 12)}, "not finite"),
+        ({"bias": np.full(3, np.nan)}, "not finite"),
+        ({"bias": np.zeros(3, np.float32)}, "not finite"),
+        ({"means": np.zeros((3, 12))}, "not finite"),
+        ({"means": np.zeros((3, 11), np.float32)}, "do not fit"),
+        ({"distanceSpread": 0.0}, "distances"),
+        ({"usualDistance": None}, "distances"),
     ],
 )
 def test_an_inconsistent_file_is_told(
@@ -208,8 +212,49 @@ def test_an_inconsistent_file_is_told(
         Classifier.load(path)
 
 
-def test_another_head_than_the_backbones_own_can_be_asked_for() -> None:
-    features, targets = clouds(2, 6, 8, distance=8)
-    fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(8), head=RidgeHead())
-    assert fitted.classifier.head == "ridge"
-    assert fitted.cross_validated().accuracy_top1 == 1.0
+def test_a_file_of_schema_2_is_still_read_and_answers_as_it_did(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"centre": rng.uniform(size=4), "weights": rng.normal(size=(4, 2)), "bias": rng.normal(size=2)}
+    facts = {"schema": 2, "labels": ["a", "b"], "backboneDigest": "d" * 64, "head": "ridge"}
+    facts |= {"calibration": "softmax", "temperature": 2.0}
+    path = tmp_path / "model.npz"
+    with path.open("wb") as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+    features = rng.uniform(0, 1, (3, 4)).astype(np.float32)
+    roots = np.sqrt(features / features.sum(axis=1, keepdims=True))
+    moved = roots - arrays["centre"]
+    scores = moved / np.linalg.norm(moved, axis=1, keepdims=True) @ arrays["weights"] + arrays["bias"]
+    classifier = Classifier.load(path)
+    expected = np.exp(scores / 2) / np.exp(scores / 2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(classifier.predict(features), expected, rtol=1e-5)
+    assert classifier.unknown(features) is None
+
+
+def test_a_picture_like_none_of_the_labels_is_told_from_those_that_are(tmp_path: Path) -> None:
+    features, targets = clouds(3, 40, 60, distance=3)
+    train = np.arange(120) % 2 == 0
+    classifier = fit(features[train], targets[train], "abc").classifier
+    classifier.save(tmp_path / "model.npz")
+    classifier = Classifier.load(tmp_path / "model.npz")
+    fresh, strange = classifier.unknown(features[~train]), classifier.unknown(clouds(3, 20, 60, seed=7, distance=3)[0])
+    assert fresh is not None
+    assert strange is not None
+    assert np.mean(fresh) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(fresh > 0.95) < 0.12
+    assert strange.min() > 0.99
+
+
+def test_features_are_read_a_piece_at_a_time_with_the_same_result(tmp_path: Path) -> None:
+    features, targets = clouds(2, PIECE, 5)
+    one = fit_classifier(features, targets, "ab", backbone=FlatBackbone(5)).classifier
+    other = fit_classifier(ArrayRows(features), targets, "ab", backbone=FlatBackbone(5)).classifier
+    one.save(tmp_path / "one")
+    other.save(tmp_path / "other")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_views_count_as_support_and_not_as_pictures() -> None:
+    features, targets = clouds(2, 3, 30)
+    views = Views(clouds(2, 3, 30, seed=1)[0], np.arange(6))
+    fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(30), views=views)
+    assert fitted.held_out.shape == (6, 2)

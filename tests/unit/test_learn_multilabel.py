@@ -11,10 +11,13 @@ from sklearn.metrics import average_precision_score, recall_score
 
 from engine.learn.classifier import Classifier, FittedClassifier
 from engine.learn.errors import ClassifierFileError, NotEnoughPicturesError
-from engine.learn.multilabel import deal_folds, fit_multilabel
+from engine.learn.folds import multilabel_folds
+from engine.learn.heads import cross_fit
+from engine.learn.multilabel import fit_multilabel
 from engine.learn.multilabel_metrics import measure_multilabel, memberships
 from engine.learn.onevsrest import OneVsRestHead
 from engine.learn.platt import fit_platt, logistic
+from engine.learn.support import Support
 from tests.learn_support import FlatBackbone
 
 LABELS = ("bolt", "nut", "washer")
@@ -135,10 +138,8 @@ def test_too_few_pictures_are_told_with_the_label(truth: Truth, message: str) ->
 def test_one_system_of_equations_gives_each_label_the_rule_of_its_own_analysis() -> None:
     features, truth = mixtures(90, 10)
     members = memberships(truth, LABELS)
-    rule = OneVsRestHead(0.3).fit(features, members)
-    rows = features / np.abs(features).sum(axis=1, keepdims=True)  # root, then length 1
-    rows = np.sqrt(rows) - rule.centre
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rule = cross_fit(OneVsRestHead(0.3), Support(features, members, 3), np.arange(90) % 2).rule
+    rows = np.sqrt(features / np.abs(features).sum(axis=1, keepdims=True))  # root, at length 1
     variance = np.sum((rows - rows.mean(axis=0)) ** 2) / (89 * 10)
     for label in range(3):
         ours, others = rows[members[:, label]], rows[~members[:, label]]
@@ -154,7 +155,7 @@ def test_one_system_of_equations_gives_each_label_the_rule_of_its_own_analysis()
 @settings(max_examples=40, deadline=None)
 def test_folds_are_equally_large_and_none_takes_all_pictures_of_a_label(seed: int, count: int, share: float) -> None:
     members = np.random.default_rng(seed).random((count, 5)) < share
-    folds = deal_folds(members)
+    folds = multilabel_folds(members)
     sizes = np.bincount(folds, minlength=10)
     assert sizes.max() - sizes.min() <= 3
     for label in np.flatnonzero(members.sum(axis=0) >= 2):
