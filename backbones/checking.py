@@ -67,7 +67,31 @@ def check_backbone(spec: str | Path) -> Checked:
     Raises:
         BackboneError: It does not fit; the message says why.
     """
-    one, two = load_backbone(spec), load_backbone(spec, threads=2)
+    backbone = load_backbone(spec)
+    channels = try_backbone(backbone, load_backbone(spec, threads=2))
+    origins = [origin_of(part) for part in parts_of(spec)]
+    licences, sources = [one.licence for one in origins], [one.source for one in origins]
+    return Checked(
+        name=backbone.name,
+        digest=backbone.digest,
+        width=backbone.width,
+        channels=channels,
+        milliseconds=milliseconds(backbone),
+        licence=" + ".join(licence or "unknown" for licence in licences) if any(licences) else None,
+        source=" + ".join(source or "unknown" for source in sources) if any(sources) else None,
+    )
+
+
+def try_backbone(one: Backbone, two: Backbone) -> dict[int, int]:
+    """Runs a backbone on pictures of several sizes; returns stride -> channels of its maps.
+
+    Args:
+        one: It, on one thread.
+        two: The same, on two.
+
+    Raises:
+        BackboneError: It does not fit; the message says why.
+    """
     channels: dict[int, int] = {}
     before: NDArray[np.float32] | None = None
     for number, (height, width) in enumerate(SIZES):
@@ -82,17 +106,7 @@ def check_backbone(spec: str | Path) -> Checked:
         if before is not None and np.array_equal(before, features):
             raise BackboneError(f"'{one.name}' has the same features for different pictures; export it again")
         before = features
-    origins = [origin_of(part) for part in parts_of(spec)]
-    licences, sources = [one.licence for one in origins], [one.source for one in origins]
-    return Checked(
-        name=one.name,
-        digest=one.digest,
-        width=one.width,
-        channels=channels,
-        milliseconds=milliseconds(one),
-        licence=" + ".join(licence or "unknown" for licence in licences) if any(licences) else None,
-        source=" + ".join(source or "unknown" for source in sources) if any(sources) else None,
-    )
+    return channels
 
 
 def milliseconds(backbone: Backbone) -> float:

@@ -34,7 +34,7 @@ _BROKEN: Final = (
 )
 
 
-def download(url: str, sha256: str, place: Path, *, client: httpx.Client | None = None) -> None:
+def download(url: str, sha256: str, place: Path, *, client: httpx.Client | None = None, most: int = MOST_BYTES) -> None:
     """Fetches a file; it is at its place only when all of it came and has the digest.
 
     Args:
@@ -42,6 +42,7 @@ def download(url: str, sha256: str, place: Path, *, client: httpx.Client | None 
         sha256: Of the file, 64 hex digits.
         place: Where it goes.
         client: Makes the requests; one of our own when absent.
+        most: Bytes it may have.
 
     Raises:
         UsageError: The URL or the digest is no such thing.
@@ -59,7 +60,7 @@ def download(url: str, sha256: str, place: Path, *, client: httpx.Client | None 
         ):
             for piece in answer.iter_raw(_PIECE):
                 size += len(piece)
-                _bound(size, url)
+                _bound(size, url, most)
                 digest.update(piece)
                 file.write(piece)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -112,27 +113,31 @@ def take_folder(source: Path, folder: Path) -> None:
             _copy(path, folder / path.name, _most(path.name))
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, *, most: int = MOST_BYTES) -> None:
     """Writes what belongs to a backbone from a .zip or .tar.gz into a folder, under names of ours.
 
     The files may lie in one folder inside the archive. Whatever else is in it is passed over.
+
+    Args:
+        archive: The file.
+        folder: Where they go.
+        most: Bytes that all of the archive may unpack to.
 
     Raises:
         FetchError: It is damaged, too large, or has no META.json or two.
     """
     members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
     try:
-        places = [PurePosixPath(name).parent for name, _, _ in members(archive) if _base(name) == MANIFEST]
+        places = [PurePosixPath(name).parent for name, _ in members(archive, most) if _base(name) == MANIFEST]
         if len(places) != 1:
             raise FetchError(f"{archive.name} holds {len(places)} files {MANIFEST}; a backbone has one")
-        for name, size, content in members(archive):
-            most = _most(_base(name))
-            if PurePosixPath(name).parent == places[0] and most and size <= most and content is not None:
-                _write(content, folder / _base(name), most)
+        for name, content in members(archive, most):
+            if PurePosixPath(name).parent == places[0] and _most(_base(name)) and content is not None:
+                _write(content, folder / _base(name), _most(_base(name)))
     except _BROKEN as error:
         raise FetchError(f"{archive.name} cannot be unpacked ({error}); fetch it again") from error
     if not (folder / NETWORK).is_file():
-        raise FetchError(f"{archive.name} has no {NETWORK} beside its {MANIFEST}, or one above {MOST_BYTES} bytes")
+        raise FetchError(f"{archive.name} has no {NETWORK} beside its {MANIFEST}")
 
 
 @contextmanager
@@ -151,27 +156,28 @@ def _answer(client: httpx.Client, url: str) -> Iterator[httpx.Response]:
     raise FetchError(f"{url} forwards more than {MOST_HOPS} times; name the last address")
 
 
-def _bound(size: int, what: str) -> None:
-    if size > MOST_BYTES:
-        raise FetchError(f"{what} has more than {MOST_BYTES} bytes; no backbone needs so many")
+def _bound(size: int, what: str, most: int) -> None:
+    if size > most:
+        raise FetchError(f"{what} has more than {most} bytes; no backbone needs so many")
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
+def _zip_members(path: Path, most: int) -> Iterator[tuple[str, IO[bytes] | None]]:
     with zipfile.ZipFile(path) as archive:
+        _bound(sum(member.file_size for member in archive.infolist()), f"the content of {path.name}", most)
         for member in archive.infolist():
             if not member.is_dir():
                 with archive.open(member) as content:
-                    yield member.filename, member.file_size, content
+                    yield member.filename, content
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
+def _tar_members(path: Path, most: int) -> Iterator[tuple[str, IO[bytes] | None]]:
     total = 0
     with tarfile.open(path, "r:*") as archive:
         for member in archive:
             total += member.size
-            _bound(total, f"the content of {path.name}")  # before it is unpacked to find the next
+            _bound(total, f"the content of {path.name}", most)  # before it is unpacked to find the next
             if member.isreg():
-                yield member.name, member.size, archive.extractfile(member)
+                yield member.name, archive.extractfile(member)
 
 
 def _base(name: str) -> str:
