@@ -20,6 +20,7 @@ class Options:
         scenes: In a batch.
         views: Of each scene; all are in one batch.
         lr: Learning rate after the warm-up.
+        warm: Steps in which the rate rises.
         resume: Checkpoint to go on from; the optimiser starts anew.
         cool: Share of the run, at its end, in which the rate falls to nearly nothing.
     """
@@ -33,6 +34,7 @@ class Options:
     scenes: int
     views: int
     lr: float
+    warm: int
     resume: Path | None
     cool: float
 
@@ -50,6 +52,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--scenes", type=int, default=8, help="in a batch (%(default)s)")
     parser.add_argument("--views", type=int, default=6, help="of each scene (%(default)s)")
     parser.add_argument("--lr", type=float, default=1.5e-3, help="learning rate (%(default)s)")
+    parser.add_argument("--warm", type=int, default=200, help="steps in which the rate rises (%(default)s)")
     parser.add_argument("--resume", type=Path, help="checkpoint to go on from")
     parser.add_argument(
         "--cool", type=float, default=0.3, help="share of the run in which the rate falls (%(default)s)"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from pretrain.options import Options
 
-WARM_UP = 200  # steps
 LAST = 0.02  # of the rate, at the end
 
 
@@ -33,6 +32,6 @@ class Schedule:
 
     def rate(self, step: int, share: float) -> float:
         """Rises in the first steps, stays, and falls in the last part."""
-        warm, cool = min(1.0, (step + 1) / WARM_UP), self._options.cool
+        warm, cool = min(1.0, (step + 1) / self._options.warm), self._options.cool
         cooled = 1.0 if share < 1 - cool else max(LAST, (1 - share) / max(cool, 1e-9))
         return self._options.lr * warm * cooled

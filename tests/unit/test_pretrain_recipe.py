@@ -33,7 +33,7 @@ def test_the_readme_repeats_the_recorded_runs() -> None:
     kept = [parse([*REQUIRED, *run["options"]]) for run in RUNS]
     assert len(told) == len(kept)
     for one, other in zip(told, kept, strict=True):
-        for name in ("seed", "side", "scenes", "views", "lr", "cool", "minutes"):
+        for name in ("seed", "side", "scenes", "views", "lr", "warm", "cool", "minutes"):
             assert getattr(one, name) == getattr(other, name)
     assert [bool(one.resume) for one in told] == [bool(run["resumed"]) for run in RUNS]
 
