@@ -4,8 +4,8 @@ Average precision is the mean over labels at an overlap of 0.5, in percent, as p
 over the drawings of training pictures (Student's t), and over the pictures that were scored (bootstrap). Pictures are
 drawn from the train part of a data set so that every label has its share, and scored on its whole test part; without a
 split, on all that were not drawn (`all` then draws four fifths). A label that fewer than two of the drawn pictures show
-is not learnt and scores 0, though HOG + SVM learns it from one. `train_seconds` counts decoding and maps.
-Times are of the processor, on one core.
+is not learnt and scores 0, though HOG + SVM learns it from one. Times are of the processor, on one core;
+`train_seconds` counts decoding and maps.
 """
 
 import argparse
@@ -52,9 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         backbones = [open_backbone(asked, options.datasets) for asked in options.backbone or [BUILTIN]]
     except (DataSetError, BackboneError) as error:
         parser.error(str(error))
-    code = code_digest(HOG_CODE)
-    reference = measured(sets, sizes, (HOG_SVM, "", code), sliding_windows, shelf, options.seeds)
-    code = code_digest(CODE)
+    code, hog_code = code_digest(CODE), code_digest(HOG_CODE)
     by_backbone = {
         backbone.name: measured(
             sets,
@@ -66,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         for backbone in backbones
     }
+    reference = measured(sets, sizes, (HOG_SVM, "", hog_code), sliding_windows, shelf, options.seeds)
     return print_figures("detect", figures(by_backbone, reference), as_json=options.json)
 
 

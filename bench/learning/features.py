@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.learning.datasets import SMALLEST_SIDE, DataSet, Photo, cut_out
 from engine.learn.backbone import Backbone
+from engine.learn.views import mirrored as mirror_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,16 @@ class Features:
     folder: Path
     backbone: Backbone
 
-    def of(self, examples: list[Example]) -> NDArray[np.float32]:
-        """Returns the features (n, D) of examples."""
-        return np.stack([self._row(example) for example in examples])
+    def of(self, examples: Sequence[Example], *, mirrored: bool = False) -> NDArray[np.float32]:
+        """Returns the features (n, D) of examples, or of their mirror images."""
+        return np.stack([self._row(example, mirrored) for example in examples])
 
-    def _row(self, example: Example) -> NDArray[np.float32]:
-        path = self.folder / self.backbone.digest[:16] / f"{example.key}.npy"
+    def _row(self, example: Example, mirrored: bool) -> NDArray[np.float32]:
+        path = self.folder / self.backbone.digest[:16] / f"{example.key}{'.mirrored' if mirrored else ''}.npy"
         if path.exists():
             return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-        row = self.backbone.embed(example.pixels())
+        pixels = example.pixels()
+        row = self.backbone.embed(mirror_image(pixels) if mirrored else pixels)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
+from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]  # it ships no types
 
 TINY = 1e-12
 
@@ -22,8 +23,22 @@ def nearest_mean(
 
 def logistic(features: NDArray[np.float32], targets: NDArray[np.intp], asked: NDArray[np.float32]) -> NDArray[np.intp]:
     """Answers rows (m, D) by scikit-learn's logistic regression with its own settings (C = 1) on rows of length 1."""
-    fitted = LogisticRegression(max_iter=1000).fit(unit(features), targets)
-    return np.asarray(fitted.predict(unit(asked)), dtype=np.intp)
+    return _regressed(unit(features), targets, unit(asked))
+
+
+def logistic_standardised(
+    features: NDArray[np.float32], targets: NDArray[np.intp], asked: NDArray[np.float32]
+) -> NDArray[np.intp]:
+    """Answers rows (m, D) by the same, on columns of mean 0 and deviation 1."""
+    scaler = StandardScaler().fit(features)
+    return _regressed(scaler.transform(features), targets, scaler.transform(asked))
+
+
+def _regressed(
+    features: NDArray[np.float32], targets: NDArray[np.intp], asked: NDArray[np.float32]
+) -> NDArray[np.intp]:
+    fitted = LogisticRegression(max_iter=1000).fit(features, targets)
+    return np.asarray(fitted.predict(asked), dtype=np.intp)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,12 +11,18 @@ from bench.learning.cells import Cell
 from bench.learning.datasets import DataSet
 from bench.learning.features import Example, Features, examples_of
 from bench.learning.intervals import Estimate, over_draws, over_pictures
-from bench.learning.references import logistic, nearest_mean
-from engine.learn.backbone import Backbone
+from bench.learning.references import logistic, logistic_standardised, nearest_mean
 from engine.learn.classifier import Classifier, fit_classifier
 from engine.learn.metrics import expected_calibration_error
+from engine.learn.views import FEW, Views, are_few
 
-TIMED = 8  # pictures that are answered with a clock running
+TIMED = 5  # pictures that are answered with a clock running
+
+REFERENCES = {
+    "logistic_top1": logistic,
+    "logistic_standardised_top1": logistic_standardised,
+    "nearest_top1": nearest_mean,
+}
 
 Indices = NDArray[np.intp]
 
@@ -73,24 +79,29 @@ def drawn(known: Embedded, shots: int, seed: int) -> tuple[Indices, Indices] | N
     return (chosen, np.flatnonzero(asked)) if asked.any() else None
 
 
-def measure_shots(known: Embedded, shots: int, seeds: int, backbone: Backbone) -> Cell | None:
-    """Measures one cell; None when the data set has too few pictures for it."""
+def measure_shots(known: Embedded, shots: int, seeds: int, features: Features) -> Cell | None:
+    """Measures one cell; None when the data set has too few pictures for it.
+
+    Args:
+        known: The data set.
+        shots: Pictures a label.
+        seeds: How many drawings.
+        features: Where those of mirror images come from.
+    """
     draws = [drawn(known, shots, seed) for seed in range(seeds)]
     parts = [draw for draw in draws if draw is not None]
     if not parts:
         return None
-    values: dict[str, list[float]] = {"top1": [], "logistic_top1": [], "nearest_top1": [], "ece": []}
+    values: dict[str, list[float]] = {name: [] for name in ("top1", *REFERENCES, "ece")}
     pictures: dict[str, list[float]] = {name: [] for name in values}
     costs: list[tuple[float, float]] = []
     for support, asked in parts:
-        classifier, seconds = _trained(known, support, backbone)
+        classifier, seconds = _trained(known, support, features)
         rows, truth = known.features[asked], known.targets[asked]
         confidences = classifier.predict(rows)
-        answers = {
-            "top1": np.argmax(confidences, axis=1),
-            "logistic_top1": logistic(known.features[support], known.targets[support], rows),
-            "nearest_top1": nearest_mean(known.features[support], known.targets[support], rows),
-        }
+        seen, targets = known.features[support], known.targets[support]
+        answers = {"top1": np.argmax(confidences, axis=1)}
+        answers |= {name: learn(seen, targets, rows) for name, learn in REFERENCES.items()}
         for name, given in answers.items():
             mean, half = balanced(given, truth)
             values[name].append(100 * mean)
@@ -98,17 +109,18 @@ def measure_shots(known: Embedded, shots: int, seeds: int, backbone: Backbone) -
         right = answers["top1"] == truth
         values["ece"].append(expected_calibration_error(confidences.max(axis=1), right))
         pictures["ece"].append(0.0)
-        costs.append((seconds, _milliseconds([known.examples[n] for n in asked[:TIMED]], backbone, classifier)))
+        costs.append((seconds, _milliseconds([known.examples[n] for n in asked[:TIMED]], features, classifier)))
     scores = {
         name: Estimate(float(np.mean(drawings)), over_draws(drawings), float(np.mean(pictures[name])))
         for name, drawings in values.items()
     }
     fit_seconds, predict_ms = np.mean(costs, axis=0).tolist()
-    # a picture that is trained on costs what a picture that is answered does
-    train_seconds = fit_seconds + len(parts[0][0]) * predict_ms / 1000
+    # a picture that is trained on, and each of its views, costs what a picture that is answered does
+    embedded_pictures = len(parts[0][0]) * (2 if shots <= FEW else 1)
+    train_seconds = fit_seconds + embedded_pictures * predict_ms / 1000
     shown = {"train_seconds": train_seconds, "fit_seconds": fit_seconds, "predict_ms": predict_ms}
     shown |= {"scored_pictures": float(np.mean([len(asked) for _, asked in parts]))}
-    return Cell(known.data.name, f"{shots}shot", backbone.name, scores, shown, values)
+    return Cell(known.data.name, f"{shots}shot", features.backbone.name, scores, shown, values)
 
 
 def balanced(answers: Indices, truth: Indices) -> tuple[float, float]:
@@ -120,15 +132,21 @@ def balanced(answers: Indices, truth: Indices) -> tuple[float, float]:
     return float(recalls.mean()), over_pictures(recalls, counts[scored])
 
 
-def _trained(known: Embedded, support: Indices, backbone: Backbone) -> tuple[Classifier, float]:
+def _trained(known: Embedded, support: Indices, features: Features) -> tuple[Classifier, float]:
+    """Trains as the engine does; returns the classifier and the seconds of its fit."""
+    targets, labels = known.targets[support], known.data.labels
+    views = None
+    if are_few([(labels[target],) for target in targets.tolist()]):
+        mirrored = features.of([known.examples[n] for n in support.tolist()], mirrored=True)
+        views = Views(mirrored, np.arange(len(support)))
     began = time.process_time()
-    fitted = fit_classifier(known.features[support], known.targets[support], known.data.labels, backbone=backbone)
+    fitted = fit_classifier(known.features[support], targets, labels, backbone=features.backbone, views=views)
     return fitted.classifier, time.process_time() - began
 
 
-def _milliseconds(examples: Sequence[Example], backbone: Backbone, classifier: Classifier) -> float:
+def _milliseconds(examples: Sequence[Example], features: Features, classifier: Classifier) -> float:
     """Returns what one picture takes on average, from its bytes to confidences."""
     began = time.process_time()
     for example in examples:
-        classifier.predict(backbone.embed(example.pixels())[None])
+        classifier.predict(features.backbone.embed(example.pixels())[None])
     return 1000 * (time.process_time() - began) / len(examples)

@@ -11,7 +11,7 @@ from bench.learning.cells import Cell, Shelf
 from bench.learning.datasets import DataSet, Photo, cut_out
 from bench.learning.features import Example
 from bench.learning.intervals import Estimate, mean_of, over_draws, over_pictures, student
-from bench.learning.references import logistic, nearest_mean
+from bench.learning.references import logistic, logistic_standardised, nearest_mean
 from bench.learning.shots import Embedded, balanced, drawn
 
 EXACT = Estimate(50.0, 0.0, 0.0)
@@ -42,6 +42,7 @@ def cell(data: str, size: str, top1: float, *, logistic_top1: float = 50.0, ece:
     scores = {
         "top1": Estimate(top1, 3.0, 4.0),
         "logistic_top1": Estimate(logistic_top1, 0.0, 0.0),
+        "logistic_standardised_top1": Estimate(logistic_top1 - 1.0, 0.0, 0.0),
         "nearest_top1": EXACT,
         "ece": Estimate(ece, 0.01, 0.0),
     }
@@ -117,6 +118,7 @@ def test_references_tell_well_separated_labels_apart() -> None:
     asked, targets = np.array([[5, 1], [1, 5]], dtype=np.float32), np.array([0, 0, 1, 1])
     assert nearest_mean(rows, targets, asked).tolist() == [0, 1]
     assert logistic(rows, targets, asked).tolist() == [0, 1]
+    assert logistic_standardised(rows, targets, asked).tolist() == [0, 1]
 
 
 def test_a_box_is_cut_out_a_little_widened_and_not_beyond_the_picture() -> None:
