@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engine.images import Picture
 from engine.learn.backbone import Backbone
+from engine.learn.views import mirrored
 
 
 class Extractor(Protocol):
@@ -43,3 +44,13 @@ class EmbeddingExtractor:
     def extract(self, picture: Picture) -> NDArray[np.float32]:
         """Embeds a picture."""
         return self._backbone.embed(picture.pixels)
+
+
+class MirroredEmbeddingExtractor(EmbeddingExtractor):
+    """The backbone's embedding of a picture's mirror image: (D,) float32."""
+
+    name = "mirrored-embedding-1"
+
+    def extract(self, picture: Picture) -> NDArray[np.float32]:
+        """Embeds the mirror image of a picture."""
+        return self._backbone.embed(mirrored(picture.pixels))

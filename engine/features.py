@@ -17,6 +17,7 @@ from engine.findings import Findings
 from engine.images import SideLimits, check_sides
 from engine.learn.rows import Rows, held
 from engine.learn.traits import shaped
+from engine.learn.views import Views
 from engine.walk import Address, Refused, sifted, verdict
 
 MOST_HELD: Final = 512 * 1024 * 1024  # bytes of features that are read into memory; more stay in the cache
@@ -58,6 +59,7 @@ class EmbeddedSet:
         sha256: Of their bytes, lower-case hex.
         looks: (n, 4) uint64, see `engine.learn.looks`.
         traits: (n, 5) float32, see `engine.learn.traits.SHAPED`; None when they are not known.
+        views: Of the pictures, when those of each label are few.
     """
 
     features: NDArray[np.float32] | Rows
@@ -67,6 +69,7 @@ class EmbeddedSet:
     sha256: tuple[str, ...]
     looks: NDArray[np.uint64]
     traits: NDArray[np.float32] | None = None
+    views: Views | None = None
 
 
 def extract_set(
@@ -120,8 +123,13 @@ def extract_set(
     )
 
 
-def embedded(pictures: ExtractedSet) -> EmbeddedSet:
-    """Returns the set that heads learn from, of one whose records are embeddings."""
+def embedded(pictures: ExtractedSet, views: ExtractedSet | None = None) -> EmbeddedSet:
+    """Returns the set that heads learn from.
+
+    Args:
+        pictures: Their records are embeddings.
+        views: Of the same pictures, when they are few.
+    """
     count, width = pictures.records.shape
     few = count * width * np.dtype(np.float32).itemsize <= MOST_HELD
     return EmbeddedSet(
@@ -132,6 +140,7 @@ def embedded(pictures: ExtractedSet) -> EmbeddedSet:
         sha256=pictures.sha256,
         looks=pictures.looks,
         traits=pictures.traits,
+        views=None if views is None else Views(held(views.records), np.arange(count)),
     )
 
 

@@ -12,15 +12,16 @@ from engine.access import Access, shown
 from engine.coco import CocoReader, Example
 from engine.errors import FetchError
 from engine.executor import Executor, Threads
-from engine.extractors import EmbeddingExtractor, Extractor
+from engine.extractors import EmbeddingExtractor, Extractor, MirroredEmbeddingExtractor
 from engine.featurecache import FeatureCache
 from engine.features import EmbeddedSet, ExtractedSet, embedded, extract_set
 from engine.fetch import Fetcher
 from engine.findings import OF_THE_STORE, Findings, Reason, quoted
 from engine.learn.backbone import Backbone
+from engine.learn.views import are_few
 from engine.limits import MAX_COCO_BYTES, Limits, Role, limits_of
 from engine.messages import DatasetSource, Progress, Report
-from engine.walk import Address, PictureReader, verdict, walk
+from engine.walk import PictureReader, verdict
 from engine.workers import Crew, Spread
 
 
@@ -53,7 +54,7 @@ class DatasetReader:
         self._crew = crew
 
     def read(self, source: DatasetSource, role: Role) -> EmbeddedSet:
-        """Returns the data set's pictures with their labels and features.
+        """Returns the data set's pictures with their labels and features; for training, with views of few pictures.
 
         Args:
             source: Where it lies.
@@ -62,7 +63,13 @@ class DatasetReader:
         Raises:
             JobError: datasetCorrupt, or unknown when the store is to blame; names all that is wrong.
         """
-        return embedded(self.extract(source, role, lambda _: EmbeddingExtractor(self._backbone)))
+        findings = Findings(source.name)
+        examples, pictures = self._examples(source, role, findings)
+        plain = self._made(examples, pictures, EmbeddingExtractor(self._backbone), f"embed_{role}_pictures", findings)
+        if role == "test" or not are_few([example.labels for example in examples]):
+            return embedded(plain)
+        mirrored = MirroredEmbeddingExtractor(self._backbone)
+        return embedded(plain, self._made(examples, pictures, mirrored, f"embed_{role}_views", findings))
 
     def extract(
         self, source: DatasetSource, role: Role, choose: Callable[[Sequence[Example]], Extractor]
@@ -77,9 +84,19 @@ class DatasetReader:
         Raises:
             JobError: As for `read`.
         """
-        findings, stage = Findings(source.name), f"embed_{role}_pictures"
+        findings = Findings(source.name)
         examples, pictures = self._examples(source, role, findings)
-        extractor = choose(examples)
+        return self._made(examples, pictures, choose(examples), f"embed_{role}_pictures", findings)
+
+    def _made(
+        self,
+        examples: Sequence[Example],
+        pictures: PictureReader,
+        extractor: Extractor,
+        stage: str,
+        findings: Findings,
+    ) -> ExtractedSet:
+        """Makes what the cache lacks. Raises JobError when a picture cannot be used."""
         cache = FeatureCache(self._features, extractor, self._scratch)
 
         def tell(done: int, total: int, made: int, to_make: int) -> None:
@@ -91,26 +108,6 @@ class DatasetReader:
         extracted = extract_set(examples, cache, executor, pictures.sides, findings, tell)
         findings.raise_any()
         return extracted
-
-    def check(self, source: DatasetSource, role: Role) -> None:
-        """Reads, verifies and decodes every picture of a data set, and keeps nothing.
-
-        Args:
-            source: Where it lies.
-            role: What it is for.
-
-        Raises:
-            JobError: As for `read`.
-        """
-        findings = Findings(source.name)
-        examples, pictures = self._examples(source, role, findings)
-
-        def look_at(address: Address) -> None:
-            pictures.decode(pictures.fetch(address)[1], lambda _: None)
-
-        for _ in walk(examples, look_at, findings, self._progress(f"check_{role}_pictures")):
-            pass
-        findings.raise_any()
 
     def _examples(
         self, source: DatasetSource, role: Role, findings: Findings

@@ -16,7 +16,7 @@ import msgspec
 
 from engine.access import Access, AllowedHosts, HostMap
 from engine.executor import Threads
-from engine.extractors import EmbeddingExtractor, Extractor
+from engine.extractors import EmbeddingExtractor, Extractor, MirroredEmbeddingExtractor
 from engine.featurecache import FeatureCache
 from engine.fetch import Fetcher
 from engine.findings import OF_THE_STORE, Reason
@@ -27,7 +27,7 @@ from engine.walk import MOST_TROUBLE, Address, PictureReader, Refused
 
 FETCH_THREADS: Final = 4  # of each worker; as few as keep it busy
 EXTRACTORS: Final[dict[str, Callable[[Backbone], Extractor]]] = {
-    made.name: made for made in (EmbeddingExtractor, MapsExtractor, MirroredMapsExtractor)
+    made.name: made for made in (EmbeddingExtractor, MirroredEmbeddingExtractor, MapsExtractor, MirroredMapsExtractor)
 }
 """What a worker can make, by name."""
 

@@ -49,7 +49,7 @@ def fit_temperature(scores: NDArray[np.float64], targets: NDArray[np.intp]) -> f
 
     def unlikelihood(log_temperature: float) -> float:
         prior = 0.5 * ((log_temperature - np.log(USUAL)) / LOG_SPREAD) ** 2
-        return count * _cross_entropy(scores / spread, wanted, log_temperature) + prior
+        return float(count * _cross_entropy(scores / spread, wanted, log_temperature) + prior)
 
     low, high = SMALLEST, LARGEST
     for _ in range(60):  # golden-section search of a function with one valley

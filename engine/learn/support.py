@@ -160,7 +160,7 @@ class _Sum:
         self._pictures, self._members = np.zeros(labels, np.intp), np.zeros(labels, np.intp)
         self._total, self._sums = np.zeros(width), np.zeros((labels, width))
         self._scatter = np.zeros((width, width))
-        self._probes: list[Piece] = []
+        self._probes: list[_Probe] = []
 
     def add(self, piece: Piece, members: Members) -> None:
         """Adds rows (m, r) of members (m, k)."""

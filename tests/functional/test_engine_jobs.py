@@ -284,6 +284,7 @@ def test_a_job_belongs_to_the_trace_of_the_call_that_started_it(
         "start_process",
         "read_training_annotations",
         "embed_training_pictures",
+        "embed_training_views",
         "fit_classifier",
         "read_test_annotations",
         "embed_test_pictures",
