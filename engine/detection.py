@@ -22,7 +22,7 @@ from engine.objects import told
 from engine.reading import DatasetReader
 from engine.records import ModelKind
 from engine.reporting import judge, keep_report
-from engine.trainingpictures import digest_of, write_training_pictures
+from engine.trainingpictures import digest_of, taught, write_training_pictures
 
 
 def train_detector(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -40,7 +40,7 @@ def train_detector(task: TrainRequest, backbone: Backbone, reader: DatasetReader
     output.mkdir(parents=True)
     write_training_pictures(output, training)
     if task.test is None:
-        performance = keep_report(output, _held_out(fitted, training), None, [])
+        performance = keep_report(output, _held_out(fitted, training), None, [], taught(training))
     else:
         test = read_boxes(task.test, "test", backbone, reader)
         performance = judge(found_in(detector, test, report), model=output, output=output)

@@ -18,7 +18,7 @@ from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind, ModelKind
 from engine.reporting import judge, keep_report
-from engine.trainingpictures import digest_of, write_training_pictures
+from engine.trainingpictures import digest_of, taught, write_training_pictures
 
 
 def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -45,7 +45,7 @@ def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetRea
     output.mkdir(parents=True)
     write_training_pictures(output, training)
     if task.test is None:
-        performance = keep_report(output, judged(classifier, training, fitted.held_out), None, [])
+        performance = keep_report(output, judged(classifier, training, fitted.held_out), None, [], taught(training))
     else:
         test = reader.read(task.test, "test")
         report(Progress("measure_performance", 0.0))
@@ -75,7 +75,9 @@ def _fit(kind: AnnotationKind, training: EmbeddedSet, backbone: Backbone, report
         report(Progress("fit_classifier", share))
 
     if kind is AnnotationKind.MULTILABEL:
-        return fit_multilabel(training.features, training.labels, labels, backbone=backbone, on_progress=tell)
+        return fit_multilabel(
+            training.features, training.labels, labels, backbone=backbone, views=training.views, on_progress=tell
+        )
     index = {label: position for position, label in enumerate(labels)}
     targets = np.array([index[label] for (label,) in training.labels], dtype=np.intp)
-    return fit_classifier(training.features, targets, labels, backbone=backbone, on_progress=tell)
+    return fit_classifier(training.features, targets, labels, backbone=backbone, views=training.views, on_progress=tell)

@@ -2,11 +2,13 @@
 
 training.npz            sha256 (n, 32) uint8 and looks (n, 4) uint64 of n pictures
 training.jsonl .npy     their names, a line each; where each line begins
+training.json           how many of them have each label
 """
 
 import hashlib
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +21,21 @@ from engine.learn.near_duplicates import Fingerprints
 from engine.lines import read_lines, write_lines
 
 
+class Taught(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of training.json."""
+
+    schema: int = 1
+    labels: dict[str, int]
+
+
 def fingerprints_of(pictures: EmbeddedSet | BoxedSet) -> Fingerprints:
     """Returns by what the pictures of a data set are known again."""
     return Fingerprints.of(pictures.sha256, pictures.looks)
+
+
+def taught(pictures: EmbeddedSet | BoxedSet) -> dict[str, int]:
+    """Counts the pictures of each label."""
+    return dict(Counter(label for labels in pictures.labels for label in labels))
 
 
 def digest_of(pictures: EmbeddedSet | BoxedSet) -> str:
@@ -40,6 +54,15 @@ def write_training_pictures(folder: Path, pictures: EmbeddedSet | BoxedSet) -> N
     np.savez(buffer, allow_pickle=False, sha256=prints.sha256, looks=prints.looks)
     (folder / "training.npz").write_bytes(buffer.getvalue())
     write_lines(folder / "training.jsonl", (msgspec.json.encode(name) for name in pictures.names))
+    (folder / "training.json").write_bytes(msgspec.json.encode(Taught(labels=taught(pictures)), order="sorted") + b"\n")
+
+
+def read_taught(folder: Path) -> dict[str, int] | None:
+    """Reads how many training pictures each label has; None when that was not kept, as by older engines, or is torn."""
+    try:
+        return msgspec.json.decode((folder / "training.json").read_bytes(), type=Taught).labels
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def read_fingerprints(folder: Path) -> Fingerprints | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.advice import MOST_ADVICE, REASONS
 from engine.boxjudgement import SAME_PLACE, SURE
 from engine.objects import LEAST_CONFIDENCE, MOST_OBJECTS
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, Status
@@ -240,6 +241,8 @@ def _reports() -> Json:
     pair = _closed({"test": _TEXT, "training": _TEXT, "distance": _COUNT})
     without = {"anyOf": [ref("ModelPerformance"), {"type": "null"}], "description": "Null when all test pictures are."}
     near = _closed({"pairs": _list(pair, maxItems=100), "count": _COUNT, "without": without})
+    words = {"reason": {"enum": list(REASONS)}, "labels": _list(_TEXT, maxItems=2), "words": _TEXT}
+    advice = _closed({**words, "counts": _map(_COUNT)}, trait=_TEXT)
     report = _closed(
         {
             "pictures": _COUNT,
@@ -253,13 +256,15 @@ def _reports() -> Json:
             {"labels": _list(_TEXT), "counts": counts, "missed": _list(_COUNT), "unfounded": _list(_COUNT)}
         ),
         nearDuplicates=near,
+        advice=_list(advice, maxItems=MOST_ADVICE),
     )
     report["description"] = (
         "Rows of counts are the truth. Multi-label data has one two-by-two table a label (not said and said, of not "
         "true and true) in place of the confusion matrix. Detection counts boxes that were found with a confidence of "
         f"{SURE} at least: those at the place of a true box (they share {SAME_PLACE:.0%}), and of each label the true "
         "boxes that were missed and the found ones that are at no true box. Near duplicates are test pictures that "
-        "were in training."
+        "were in training. "
+        "Advice says what would help most, what may save most mistakes first; `counts` are the numbers in its words."
     )
     report["oneOf"] = [{"required": [name]} for name in ("confusionMatrix", "labelCounts", "boxConfusion")]
     return {"PicturePrediction": prediction, "Report": report}

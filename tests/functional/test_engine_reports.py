@@ -88,6 +88,13 @@ def test_a_report_names_the_mistake_and_the_pictures_that_were_in_training(engin
     assert report["perLabel"]["bolt"] == {"precision": 0.8, "recall": 1.0, "pictures": 4, "predicted": 5}
     (mistake,) = report["worstMistakes"]
     assert (mistake["image"], mistake["truth"], mistake["predicted"]) == ("test/12.jpg", "washer", "bolt")
+    (advice,) = report["advice"]
+    assert advice == {
+        "reason": "meagre",
+        "labels": [],
+        "words": "the labels have 4 pictures each; twice as many of all would help.",
+        "counts": {"least": 4, "most": 4},
+    }
     near = report["nearDuplicates"]
     assert near["count"] == 2
     assert {(pair["test"], pair["training"], pair["distance"]) for pair in near["pairs"]} == {

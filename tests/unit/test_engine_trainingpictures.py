@@ -1,12 +1,13 @@
-"""The digest of a data set's content, as a model's card has it."""
+"""What is kept of training pictures: the digest of their content, as a model's card has it, and their labels."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
 from engine.features import EmbeddedSet
 from engine.learn.detection_metrics import TrueBoxes
-from engine.trainingpictures import digest_of
+from engine.trainingpictures import digest_of, read_taught, taught, write_training_pictures
 from tests.judged import boxed
 
 
@@ -31,3 +32,11 @@ def test_the_digest_of_pictures_with_boxes_names_where_the_boxes_are() -> None:
     assert digest_of(boxed([one])) == digest_of(dataclasses.replace(boxed([one]), names=("a",), urls=("c",)))
     assert digest_of(boxed([one])) != digest_of(boxed([other]))
     assert digest_of(boxed([one])) != digest_of(pictures("nut"))
+
+
+def test_a_model_knows_how_many_pictures_each_label_had(tmp_path: Path) -> None:
+    assert read_taught(tmp_path) is None
+    write_training_pictures(tmp_path, pictures("nut", "bolt", "nut"))
+    assert read_taught(tmp_path) == taught(pictures("nut", "bolt", "nut")) == {"bolt": 1, "nut": 2}
+    (tmp_path / "training.json").write_text('{"labels": ')
+    assert read_taught(tmp_path) is None
