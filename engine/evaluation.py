@@ -20,6 +20,7 @@ from engine.predictions import write_box_predictions, write_predictions
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind
 from engine.reporting import judge
+from engine.served import lacking
 
 
 def evaluate(task: EvaluateRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -84,9 +85,5 @@ def _unreadable(task: EvaluateRequest) -> JobError:
 
 def _check_backbone(task: EvaluateRequest, model: Classifier | Detector, backbone: Backbone) -> None:
     if model.backbone_digest != backbone.digest:
-        raise JobError(
-            "incorrectModelKind",
-            f"Model '{task.model_name}' was trained with another backbone ({model.backbone_digest[:12]}) than "
-            f"the engine has now ({backbone.name}, {backbone.digest[:12]}). "
-            "Train it again, or start the engine with its backbone.",
-        )
+        message = lacking(task.model_name, model.backbone_digest, Path(task.model), backbone)
+        raise JobError("incorrectModelKind", message)

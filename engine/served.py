@@ -62,21 +62,6 @@ class ServedBackbones:
                 self._open(digest)
             return self._opened.get(digest)
 
-    def lacking(self, model: str, digest: str, name: str | None) -> str:
-        """Says that a model's backbone is not there, and what to do.
-
-        Args:
-            model: Name of the model.
-            digest: Of its backbone.
-            name: Of its backbone, if it is known.
-        """
-        which = f"'{name}', {digest[:12]}" if name else digest[:12]
-        return (
-            f"Model '{model}' was trained with another backbone ({which}) than the engine has now "
-            f"('{self.own.name}', {self.own.digest[:12]}). Train it again, or start the engine with its backbone among "
-            "ENGINE_BACKBONES_SERVED."
-        )
-
     def _open(self, digest: str) -> None:
         spec = self._further.get(digest)
         for candidate in ALWAYS_THERE if spec is None else (spec,):
@@ -105,8 +90,23 @@ def backbone_of_model(backbones: ServedBackbones, model: str, digest: str, folde
             f"The backbone of model '{model}' cannot be used: {exc}.", code="ModelBackboneMismatch"
         ) from exc
     if found is None:
-        name = None
-        with suppress(OSError, msgspec.DecodeError):
-            name = read_manifest(folder).backbone_name
-        raise NotReadyError(backbones.lacking(model, digest, name), code="ModelBackboneMismatch")
+        raise NotReadyError(lacking(model, digest, folder, backbones.own), code="ModelBackboneMismatch")
     return found
+
+
+def lacking(model: str, digest: str, folder: Path, own: Backbone) -> str:
+    """Says that the engine does not have the backbone of a model, and what to do.
+
+    Args:
+        model: Name of the model.
+        digest: Of its backbone.
+        folder: Of its files, which know the backbone's name.
+        own: What the engine has instead.
+    """
+    which = digest[:12]
+    with suppress(OSError, msgspec.DecodeError):
+        which = f"'{read_manifest(folder).backbone_name}', {which}"
+    return (
+        f"Model '{model}' was trained with another backbone ({which}) than the engine has now ('{own.name}', "
+        f"{own.digest[:12]}). Train it again, or start the engine with its backbone among ENGINE_BACKBONES_SERVED."
+    )

@@ -8,8 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.access import AllowedHosts
+from engine.errors import JobError
+from engine.evaluation import evaluate
+from engine.fetch import Fetcher
 from engine.learn.backbone import HANDMADE, load_backbone
 from engine.learn.errors import BackboneError
+from engine.messages import DatasetSource, EvaluateRequest
+from engine.reading import DatasetReader
+from engine.records import AnnotationKind
 from engine.served import ServedBackbones
 from tests.engine_support import COLOURS, Engine, PictureStore, check_error, draw_part, engine_in_process
 from tests.learn_support import write_network
@@ -93,6 +100,18 @@ def test_a_model_whose_backbone_the_engine_lacks_names_it_and_says_what_to_do(ho
         message = check_error(refusal, 409, "ModelBackboneMismatch")
         for words in ("old-network", load_backbone(home.old).digest[:12], "ENGINE_BACKBONES_SERVED"):
             assert words in message
+
+
+def test_an_evaluation_of_a_model_whose_backbone_the_engine_lacks_ends_with_its_name(
+    home: Home, tmp_path: Path
+) -> None:
+    own = load_backbone(HANDMADE)
+    reader = DatasetReader(Fetcher(AllowedHosts.parse("")), own, tmp_path, tmp_path, lambda _: None)
+    source = DatasetSource("tests", AnnotationKind.CLASSIFICATION, (), None)
+    task = EvaluateRequest(source, "old", str(home.data / "models" / "old"), str(tmp_path / "output"))
+    with pytest.raises(JobError, match=r"'old-network', [0-9a-f]{12}\).*ENGINE_BACKBONES_SERVED") as caught:
+        evaluate(task, own, reader, lambda _: None)
+    assert caught.value.code == "incorrectModelKind"
 
 
 def test_an_engine_does_not_start_with_a_further_backbone_that_is_not_there(tmp_path: Path) -> None:
