@@ -173,16 +173,5 @@ def sifted[Result](
         on_progress(done, len(examples))
 
 
-def walk[Result](
-    examples: Sequence[Example],
-    work: Callable[[Address], Result],
-    findings: Findings,
-    on_progress: Callable[[int, int], None],
-) -> Iterator[tuple[Example, Result]]:
-    """Yields each example with what `work` makes of it; see `attempts` and `sifted`."""
-    addresses = [Address.of(example) for example in examples]
-    return sifted(examples, attempts(addresses, work), findings, on_progress)
-
-
 def _given_up(left: int) -> str:
     return f"The store handed out none of {MOST_TROUBLE} pictures in a row; the other {left} were not tried."
