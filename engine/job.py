@@ -17,7 +17,7 @@ from engine.artifacts import read_manifest
 from engine.errors import JobError
 from engine.evaluation import evaluate
 from engine.fetch import Fetcher
-from engine.learn.backbone import BUILTIN, Backbone
+from engine.learn.backbone import BUILTIN, Backbone, load_backbone
 from engine.learn.errors import BackboneError
 from engine.messages import Done, EvaluateRequest, Failed, JobLine, JobRequest, Report, TrainRequest
 from engine.reading import DatasetReader
@@ -74,13 +74,14 @@ def _backbone_of(request: JobRequest) -> Backbone:
         JobError: Its files are not what they should be.
     """
     try:
-        backbones = ServedBackbones.open(request.backbone, request.backbones_served)
+        own = load_backbone(request.backbone)
         if isinstance(request.task, EvaluateRequest):
             with suppress(OSError, msgspec.DecodeError):  # of a model that cannot be read, its evaluation says so
-                return backbones.find(read_manifest(Path(request.task.model)).backbone_digest) or backbones.own
+                digest = read_manifest(Path(request.task.model)).backbone_digest
+                return ServedBackbones(own, request.backbones_served).find(digest) or own
     except BackboneError as exc:
         raise JobError("unknown", f"A backbone cannot be used: {exc}.") from exc
-    return backbones.own
+    return own
 
 
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:
