@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.learn.calibrate import LOG_SPREAD, USUAL, WRONG, fit_temperature, softmax
-from engine.learn.folds import MANY, stratified_folds
+from engine.learn.folds import MANY, VERY_MANY, stratified_folds
 from engine.learn.heads import LdaHead, cross_fit
 from engine.learn.metrics import expected_calibration_error
 from engine.learn.support import Support
@@ -27,6 +27,7 @@ def test_up_to_ten_pictures_each_is_left_out_alone() -> None:
 
 def test_many_pictures_are_dealt_to_fewer_folds() -> None:
     assert len(np.unique(stratified_folds(np.arange(MANY + 2) % 2))) == 5
+    assert len(np.unique(stratified_folds(np.arange(VERY_MANY + 2) % 2))) == 3
 
 
 @pytest.mark.parametrize("factor", [0.01, 1.0, 250.0])
