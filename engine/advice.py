@@ -24,7 +24,7 @@ _LEAST: Final = 3  # of fewer mistakes nothing is said
 _FEW: Final = 10  # pictures; when no label has so many, more of all help
 _SPARSE: Final = 3  # times fewer pictures than the other labels have
 _UNFOUNDED: Final = 0.25  # of what is found: from here on it is named
-_DOUBLED: Final = 0.2  # of the mistakes go with each doubling of the pictures: what our few-shot benchmark shows
+_DOUBLED: Final = 0.2  # of the mistakes go with each doubling of the pictures, as in our few-shot benchmark
 _WORTH: Final = {"confused": 0.5, "unfounded": 0.5, "missed": 0.3}  # of its mistakes; a guess, for the order alone
 
 
@@ -175,8 +175,8 @@ def _once(whole: Advice | None, single: list[Advice]) -> list[Advice]:
 def _about_mark(mark: Mark, label: str, both: int, mistakes: int, marked: int, total: int) -> Advice:
     right, right_marked = total - mistakes, marked - both
     whose = f"label '{label}': " if label else "over all labels, "
-    others = f"{right_marked} of {right} of the others" if right else "and nothing is right"
-    words = f"{whose}{both} of {_some(mistakes, 'mistake')} are {mark.words}, {others}; {mark.remedy}."
+    others = f"{right_marked} of {right} of the others"
+    words = f"{whose}{both} of {mistakes} mistakes are {mark.words}, {others}; {mark.remedy}."
     usual = (mistakes - both) / max(total - marked, 1)  # the rate of mistakes among the other cases
     counts = {"mistakes": mistakes, "marked": both, "right": right, "rightMarked": right_marked}
     return Advice("marked", (label,) if label else (), words, counts, both - usual * marked, mark.name)
@@ -185,7 +185,7 @@ def _about_mark(mark: Mark, label: str, both: int, mistakes: int, marked: int, t
 def _confused(cases: Cases) -> Iterator[Advice]:
     """Names pairs of labels that are taken for one another more often than if mistakes fell on all labels alike."""
     count = len(cases.labels)
-    if count < _LEAST:
+    if count < 3:
         return  # of two labels each is taken for the other, whatever is wrong
     taken = cases.wrong & (cases.said != NOTHING)
     low, high = np.sort(np.stack([cases.truth[taken], cases.said[taken]]), axis=0)
