@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import numpy as np
 import pytest
 
 from engine.access import AllowedHosts
 from engine.errors import JobError
+from engine.evaluation import evaluate
 from engine.fetch import Fetcher
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.detection_metrics import FoundBoxes, TrueBoxes, measure_detections
 from engine.learn.detector import Detector
-from engine.messages import DatasetSource, Done, Progress, TrainRequest
+from engine.messages import DatasetSource, Done, EvaluateRequest, Progress, TrainRequest
 from engine.objects import LEAST_CONFIDENCE
+from engine.openapi import document
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind
 from engine.training import train
@@ -162,6 +165,22 @@ def test_a_detector_is_not_exported_and_the_answer_says_why(engine: Engine) -> N
     assert "is a detector" in answer.json()["error"]["message"]
 
 
+def test_what_is_answered_of_a_detector_is_what_the_openapi_file_describes(engine: Engine) -> None:
+    components = document()["components"]
+
+    def check(name: str, body: Any) -> None:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+        jsonschema_rs.Draft202012Validator(schema).validate(body)
+
+    check("Model", engine.call("GET", "models/parts").json())
+    check("ModelEvaluation", engine.call("GET", "models/parts/evaluations/e1").json())
+    check("Report", engine.call("GET", "models/parts:report").json())
+    check("Report", engine.call("GET", "models/parts/evaluations/e1:report").json())
+    check("ImageAnalysisResult", analyzed(engine, draw_boxes(("nut",), 901).content))
+    for value in predictions(engine):
+        check("PicturePrediction", value)
+
+
 class Job:
     """Trains as a job process does, without the process."""
 
@@ -175,6 +194,11 @@ class Job:
     def train(self, name: str, *uris: str) -> Done:
         task = TrainRequest(DatasetSource("parts", AnnotationKind.DETECTION, uris, None), None, str(self._data / name))
         return train(task, self._backbone, self._reader, self.progress.append)
+
+    def evaluate(self, model: Path) -> Done:
+        source = DatasetSource("test", AnnotationKind.DETECTION, (), None)
+        task = EvaluateRequest(source, "parts", str(model), str(self._data / "evaluation"))
+        return evaluate(task, self._backbone, self._reader, self.progress.append)
 
     def close(self) -> None:
         self._fetcher.close()
@@ -213,6 +237,13 @@ def test_the_order_of_files_and_pictures_changes_no_byte_of_a_detector_and_maps_
     stages = [line.stage for line in job.progress]
     runs = [stage for number, stage in enumerate(stages) if number == 0 or stages[number - 1] != stage]
     assert len(runs) == len(set(runs)), "no stage comes back"
+
+
+def test_a_detector_whose_file_is_torn_is_told_by_its_evaluation(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "detector.npz").write_bytes(b"PK torn")
+    with pytest.raises(JobError, match="files of model 'parts' cannot be read") as caught:
+        job.evaluate(tmp_path)
+    assert caught.value.code == "unknown"
 
 
 def test_a_picture_that_is_broken_or_a_box_that_is_outside_is_named_before_anything_is_trained(

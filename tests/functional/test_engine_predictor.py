@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.artifacts import classifier_path
+from engine.artifacts import classifier_path, detector_path
 from engine.errors import NotFoundError, NotReadyError, TooBusyError
 from engine.learn.classifier import fit_classifier
 from engine.orders import JobPlace
@@ -53,7 +53,7 @@ class Bench:
         self.backbone = MeanColour()
         self.predictor = Predictor(self.store, self.place, ServedBackbones(self.backbone), memory=memory, line=line)
 
-    def train(self, name: str, status: Status = Status.SUCCEEDED) -> Model:
+    def train(self, name: str, status: Status = Status.SUCCEEDED, *, kind: ModelKind = ModelKind.CLASSIFIER) -> Model:
         rng = np.random.default_rng(0)
         targets = np.repeat(np.arange(3), 4)
         colours = np.array([[200, 40, 40], [40, 160, 60], [50, 60, 200]])
@@ -65,7 +65,7 @@ class Bench:
         return self.store.models.add(
             Model(
                 name=name,
-                kind=ModelKind.CLASSIFIER,
+                kind=kind,
                 annotation_kind=AnnotationKind.CLASSIFICATION,
                 training_dataset="parts",
                 test_dataset=None,
@@ -103,6 +103,16 @@ def test_a_model_that_is_not_there_or_not_ready_is_refused(bench: Bench) -> None
         bench.ask("gone")
     with pytest.raises(NotReadyError, match="training"):
         bench.ask("young")
+
+
+def test_a_detector_whose_file_is_torn_or_gone_is_refused_with_what_to_do(bench: Bench) -> None:
+    bench.train("torn", kind=ModelKind.DETECTOR)
+    detector_path(bench.place.model("torn")).write_bytes(b"PK torn")
+    bench.train("gone", kind=ModelKind.DETECTOR)
+    for name in ("torn", "gone"):
+        with pytest.raises(NotReadyError, match=f"'{name}' cannot be read. Train it again") as refused:
+            bench.ask(name)
+        assert refused.value.code == "ModelUnreadable"
 
 
 def test_more_models_than_fit_into_memory_all_answer(tmp_path: Path) -> None:
