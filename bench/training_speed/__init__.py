@@ -1,0 +1,1 @@
+"""How long jobs take, and how much memory: the parts of `bench.train`."""
