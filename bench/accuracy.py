@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 from bench.report import Figure, keep_result, print_figures, revision
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import fit_classifier
-from engine.learn.heads import HEADS, Head
+from engine.learn.heads import HEADS, LdaHead
 from engine.learn.metrics import measure
 from shared.sides import side_of
 
@@ -113,7 +113,7 @@ def embed_set(folder: Path, backbone: Backbone) -> EmbeddedSet:
     return EmbeddedSet(folder.name, labels, np.stack(rows), targets, tuple(digests), 1000 * seconds / len(rows))
 
 
-def held_out(embedded: EmbeddedSet, backbone: Backbone, head: Head, salt: int) -> HeldOut | None:
+def held_out(embedded: EmbeddedSet, backbone: Backbone, head: LdaHead, salt: int) -> HeldOut | None:
     """Trains on four fifths and judges on the other; None when a label has too few pictures left to train on.
 
     The salt picks the fifth: 0 is the side the product gives each picture (design §2).
@@ -137,7 +137,7 @@ def held_out(embedded: EmbeddedSet, backbone: Backbone, head: Head, salt: int) -
     )
 
 
-def few_shot(embedded: EmbeddedSet, head: Head, shots: int, trials: int) -> list[float]:
+def few_shot(embedded: EmbeddedSet, head: LdaHead, shots: int, trials: int) -> list[float]:
     """Returns the accuracy of each trial: so many pictures of each label are drawn to train on, the others asked.
 
     A trial that left some label without a picture to ask is not made, so the list may be empty.
@@ -178,7 +178,7 @@ def _cut(picture: NDArray[np.uint8], box: Sequence[float] | None) -> NDArray[np.
     return picture[rows, max(0, int(left - across)) : int(left + width + across)]
 
 
-def _measure_set(folder: Path, backbone: Backbone, head: Head, options: argparse.Namespace) -> dict[str, object]:
+def _measure_set(folder: Path, backbone: Backbone, head: LdaHead, options: argparse.Namespace) -> dict[str, object]:
     embedded = embed_set(folder, backbone)
     splits = [held_out(embedded, backbone, head, salt) for salt in range(options.salts)]
     done = [split for split in splits if split is not None]
@@ -233,7 +233,7 @@ def _figures(name: str, cell: dict[str, object], backbone: Backbone) -> list[Fig
 
 
 def _write(
-    backbone: Backbone, head: Head, options: argparse.Namespace, at: str, cells: dict[str, dict[str, object]]
+    backbone: Backbone, head: LdaHead, options: argparse.Namespace, at: str, cells: dict[str, dict[str, object]]
 ) -> None:
     keep_result(
         RESULTS / f"{backbone.name}.{head.name}.json",

@@ -16,7 +16,7 @@ def nearest_mean(
     Source: Snell, Swersky and Zemel, Prototypical networks, 2017, with the cosine.
     """
     rows = unit(features)
-    means = unit(np.stack([rows[targets == number].mean(axis=0) for number in range(int(targets.max()) + 1)]))
+    means = unit(np.stack([rows[targets == n].mean(axis=0) for n in range(int(targets.max()) + 1)]))
     answers: NDArray[np.intp] = np.argmax(unit(asked) @ means.T, axis=1)
     return answers
 
@@ -43,5 +43,5 @@ def _regressed(
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scales rows (n, D) to length 1."""
-    scaled: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
-    return scaled
+    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), TINY)
+    return np.asarray(rows / lengths, dtype=np.float32)

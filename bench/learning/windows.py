@@ -207,7 +207,7 @@ def _suppressed(corners: Corners, scores: Array, target: int) -> Detections:
     order = np.argsort(-scores, kind="stable")[: 10 * KEPT]
     corners, scores = corners[order], scores[order]
     shares = overlaps(corners, corners)
-    free, kept = np.ones(len(corners), dtype=np.bool_), []
+    free, kept = np.ones(len(corners), dtype=np.bool_), list[int]()
     for number in range(len(corners)):
         if free[number] and len(kept) < KEPT:
             kept.append(number)
