@@ -21,7 +21,7 @@ class DatasetSource(Struct, frozen=True):
 
 
 class TrainRequest(Struct, frozen=True, tag="train"):
-    """Train a classifier and leave it in `output`."""
+    """Train a model and leave it in `output`."""
 
     training: DatasetSource
     test: DatasetSource | None
