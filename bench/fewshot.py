@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.learning.backbones import add_options, numbers, open_backbone
 from bench.learning.cells import Cell, Shelf, code_digest, plain
@@ -24,7 +24,7 @@ from bench.learning.onecore import on_one_core
 from bench.learning.printing import figure, mean_costs, say_cell
 from bench.learning.shots import embedded, measure_shots
 from bench.report import Figure, print_figures, revision
-from engine.learn.backbone import BUILTIN, HANDMADE, Backbone
+from engine.learn.backbone import BUILTIN, HANDMADE
 from engine.learn.errors import BackboneError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -51,14 +51,14 @@ def run(arguments: Sequence[str]) -> int:
     add_options(parser, "fewshot", ROOT)
     parser.add_argument("--shots", type=numbers, default=[2, 5, 10], help="pictures a label (default 2,5,10)")
     options = parser.parse_args(arguments)
-    shelf = Shelf(options.results, revision(), options.write, options.again)
+    shelf, code = Shelf(options.results, revision(), options.write, options.again), code_digest(CODE)
     try:
         sets = read_sets(options.datasets, options.only.split(",") if options.only else (), boxed=False)
         backbones = [open_backbone(asked, options.datasets) for asked in options.backbone or [BUILTIN]]
     except (DataSetError, BackboneError) as error:
         parser.error(str(error))
     by_backbone = {
-        backbone.name: measured(sets, backbone, Features(options.cache / "features", backbone), shelf, options)
+        backbone.name: measured(sets, Features(options.cache / "features", backbone), shelf, code, options)
         for backbone in backbones
     }
     names = dict(zip(options.backbone or [BUILTIN], by_backbone, strict=True))
@@ -67,12 +67,28 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def measured(
-    sets: Sequence[DataSet], backbone: Backbone, features: Features, shelf: Shelf, options: argparse.Namespace
+    sets: Sequence[DataSet], features: Features, shelf: Shelf, code: str, options: argparse.Namespace
 ) -> list[Cell]:
-    """Measures the cells of one backbone that are not kept, and returns all."""
-    cells = []
+    """Measures the cells of one backbone that are not kept, and returns all.
+
+    Args:
+        sets: The data sets.
+        features: Of the backbone.
+        shelf: Where cells are kept.
+        code: Digest of what is measured.
+        options: Shots and seeds.
+    """
+    cells, backbone = [], features.backbone
     for data in sets:
-        configs = {shots: _config(data, shots, backbone, options.seeds) for shots in options.shots}
+        config = {
+            "data": data.name,
+            "data_digest": data.digest,
+            "backbone": backbone.name,
+            "backbone_digest": backbone.digest,
+            "code": code,
+            "seeds": options.seeds,
+        }
+        configs = {shots: config | {"size": f"{shots}shot"} for shots in options.shots}
         kept = {shots: shelf.found(config) for shots, config in configs.items()}
         known = None if all(kept.values()) else embedded(data, features)
         for shots, config in configs.items():
@@ -126,18 +142,6 @@ def _over_handmade(builtin: Sequence[Cell], handmade: Sequence[Cell]) -> list[Fi
     points = sum(ours[data] - theirs[data] for data in ours) / len(ours)
     enough = points >= OVER_HANDMADE
     return [Figure("builtin_5shot_over_handmade", round(points, 2), "points", f">= {OVER_HANDMADE}", enough)]
-
-
-def _config(data: DataSet, shots: int, backbone: Backbone, seeds: int) -> dict[str, Any]:
-    return {
-        "data": data.name,
-        "data_digest": data.digest,
-        "size": f"{shots}shot",
-        "backbone": backbone.name,
-        "backbone_digest": backbone.digest,
-        "code": code_digest(CODE),
-        "seeds": seeds,
-    }
 
 
 if __name__ == "__main__":
