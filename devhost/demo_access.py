@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 from typing import Any, Final, Self
 
 import httpx
@@ -75,17 +74,15 @@ class Access[Said]:
         return f"{self.dataset}/images/"
 
     def upload(self, picture: LabelledPicture) -> None:
-        """Puts a picture into the folder of its label; its side-car goes first, so that it never lacks its boxes.
+        """Puts a picture into the folder of its label, and its side-car beside it.
 
         Raises:
             AccessError: It cannot be read, or storage refuses.
         """
         try:
-            for path in (picture.side_car, picture.path):
-                if path is not None:
-                    name = PurePosixPath(picture.name).with_suffix(path.suffix).as_posix()
-                    with path.open("rb") as file:
-                        self._container.upload_blob(self.folder + name, file, overwrite=True)
+            for name, path in picture.files:
+                with path.open("rb") as file:
+                    self._container.upload_blob(self.folder + name, file, overwrite=True)
         except (AzureError, OSError) as error:
             raise AccessError(f"{picture.name} could not be uploaded: {error}") from error
 

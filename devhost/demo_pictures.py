@@ -5,7 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -61,6 +61,12 @@ class LabelledPicture:
     def labels(self) -> tuple[str, ...]:
         """Its folder, or the labels of its boxes, sorted, each once."""
         return (self.label,) if self.side_car is None else tuple(sorted({box.label for box in self.boxes}))
+
+    @property
+    def files(self) -> list[tuple[str, Path]]:
+        """What is uploaded of it, by name: the side-car first, so that the picture never lacks its boxes."""
+        paths = [path for path in (self.side_car, self.path) if path is not None]
+        return [(PurePosixPath(self.name).with_suffix(path.suffix).as_posix(), path) for path in paths]
 
 
 @dataclass(frozen=True, slots=True)

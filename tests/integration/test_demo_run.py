@@ -64,11 +64,12 @@ def test_a_demo_that_runs_out_of_time_says_where_and_keeps_its_logs(tmp_path: Pa
     [
         (["--images", "nowhere"], {}, "nowhere is not a folder"),
         (["--images", "samples"], {}, "holds no pictures"),
+        (["--images", "samples", "--kind", "detection"], {}, "holds no picture with a side-car"),
         (["--dataset", "Not Valid"], {}, "cannot be a dataset's name"),
         (["--timeout", "0"], {}, "no number of seconds"),
         ([], {"ENGINE_BACKBONE": "nowhere"}, "ENGINE_BACKBONE is"),
     ],
-    ids=["missing folder", "no pictures", "name", "timeout", "backbone"],
+    ids=["missing folder", "no pictures", "no side-cars", "name", "timeout", "backbone"],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], reason: str

@@ -38,6 +38,8 @@ def test_pictures_are_those_with_a_side_car_wherever_they_lie(tmp_path: Path) ->
     one, other = read_boxed_pictures(tmp_path)
     assert (one.name, one.labels, len(one.boxes)) == ("a.png", ("bolt", "nut"), 3)
     assert one.boxes[0] == Box("bolt", 1, 2, 4, 6.5)
+    assert one.files == [("a.xml", tmp_path / "a.xml"), ("a.png", tmp_path / "a.png")]
+    assert [name for name, _ in other.files] == ["deeper/b.xml", "deeper/b.png"]
     assert (other.name, other.labels, other.side_car) == ("deeper/b.png", (), tmp_path / "deeper/b.xml")
 
 
