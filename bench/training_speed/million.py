@@ -12,6 +12,7 @@ import numpy as np
 from engine.extractors import EmbeddingExtractor
 from engine.featurecache import FeatureCache
 from engine.learn.backbone import Backbone
+from engine.learn.traits import TRAITS
 from engine.segments import Kept
 
 LABELS: Final = 20
@@ -32,7 +33,12 @@ def fill(features: Path, scratch: Path, backbone: Backbone, count: int) -> bytes
         rows = centres[np.array(numbers) % LABELS] + rng.normal(0, 2.0, (len(numbers), backbone.width))
         looks = rng.integers(0, 2**63, (len(numbers), 4), dtype=np.uint64)
         kept = zip(numbers, np.abs(rows).astype(np.float32), looks, strict=True)
-        cache.keep({_sha256(number): Kept(look, 100, 100, row) for number, row, look in kept})
+        cache.keep(
+            {
+                _sha256(number): Kept(look, np.zeros(len(TRAITS), np.float32), 100, 100, row)
+                for number, row, look in kept
+            }
+        )
     return json.dumps(
         {
             "images": list(_images(count)),

@@ -82,8 +82,19 @@ def _train(request: JobRequest) -> dict[str, Any]:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
-    peaks = [resource.getrusage(who).ru_maxrss * 1024 / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return asdict(Measured(seconds, processor, *peaks, digest.hexdigest()))
+    return asdict(
+        Measured(
+            seconds=seconds,
+            processor_seconds=processor,
+            peak_mb=_peak_mb(resource.RUSAGE_SELF),
+            worker_mb=_peak_mb(resource.RUSAGE_CHILDREN),
+            digest=digest.hexdigest(),
+        )
+    )
+
+
+def _peak_mb(who: int) -> float:
+    return resource.getrusage(who).ru_maxrss * 1024 / 1e6
 
 
 def _processor() -> float:
