@@ -42,7 +42,8 @@ class Analyzer:
             prediction = await self._predictor.predict(model_name, content)
         except PictureError as exc:
             raise InvalidRequestError(f"Image format is not valid: {exc}", inner_code=exc.inner_code) from exc
-        return json_response(result_json(prediction, query["api-version"]))
+        unknown = query.get("unknown-score", "").lower() == "true"
+        return json_response(result_json(prediction, query["api-version"], unknown=unknown))
 
     async def _picture(self, request: Request) -> bytes:
         """Reads the picture; the media type only says how it is wrapped, never what it is."""
@@ -67,8 +68,14 @@ class Analyzer:
             raise InvalidRequestError(f"Image URL is badly formatted or not accessible: {exc}") from exc
 
 
-def result_json(prediction: Prediction, api_version: str) -> dict[str, Any]:
-    """The custom result of contract §4; both result keys, because some clients need both."""
+def result_json(prediction: Prediction, api_version: str, *, unknown: bool = False) -> dict[str, Any]:
+    """The custom result of contract §4; both result keys, because some clients need both.
+
+    Args:
+        prediction: What a model says.
+        api_version: Of the call.
+        unknown: Whether to say how unlike all labels the picture is, which the contract does not know.
+    """
     tags = [{"name": label, "confidence": confidence} for label, confidence in prediction.tags]
     objects = [
         {
@@ -78,10 +85,13 @@ def result_json(prediction: Prediction, api_version: str) -> dict[str, Any]:
         }
         for number, one in enumerate(prediction.objects, 1)
     ]
+    result: dict[str, Any] = {"tagsResult": {"values": tags}, "objectsResult": {"values": objects}}
+    if unknown and prediction.unknown is not None:
+        result["unknownScore"] = prediction.unknown
     return {
         "modelVersion": api_version,
         "metadata": {"width": prediction.width, "height": prediction.height},
-        "customModelResult": {"tagsResult": {"values": tags}, "objectsResult": {"values": objects}},
+        "customModelResult": result,
     }
 
 

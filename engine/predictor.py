@@ -43,12 +43,14 @@ class Prediction:
         tags: (label, confidence) of every label, most confident first. Confidences sum to 1, but those of a
             multi-label model, which say of each label by itself how likely it is. None of a detector.
         objects: What a detector found, most confident first.
+        unknown: How sure the model is, 0…1, that the picture is like none of its labels; None where it cannot tell.
     """
 
     width: int
     height: int
     tags: tuple[tuple[str, float], ...] = ()
     objects: tuple[FoundObject, ...] = ()
+    unknown: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,9 @@ def prediction_of(content: bytes, backbone: Backbone, model: Classifier | Detect
     features = backbone.embed(picture.pixels)
     confidences = model.predict(features[np.newaxis])[0]
     tags = sorted(zip(model.labels, confidences.tolist(), strict=True), key=lambda tag: (-tag[1], tag[0]))
-    return Prediction(picture.width, picture.height, tags=tuple(tags))
+    unknown = model.unknown(features[np.newaxis])
+    score = None if unknown is None else float(unknown[0])
+    return Prediction(picture.width, picture.height, tags=tuple(tags), unknown=score)
 
 
 def _objects(picture: Picture, backbone: Backbone, detector: Detector) -> Prediction:

@@ -227,5 +227,11 @@ def _analyze() -> Json:
             "description": "`latest`, or the name of a model, which is then meant whatever model-name says.",
             "schema": {"type": "string", "pattern": NAME},
         },
+        {
+            "name": "unknown-score",
+            "in": "query",
+            "description": "`true` asks for unknownScore. An addition of this engine.",
+            "schema": {"type": "string"},
+        },
     ]
     return _tagged("analyze", {f"{_BASE}/imageanalysis:analyze": {"post": described}})

@@ -193,8 +193,13 @@ def _results() -> Json:
     objects = _list(found, maxItems=MOST_OBJECTS) | {
         "description": f"Of a detector: what it is sure of by {LEAST_CONFIDENCE} at least, most confident first."
     }
+    unknown = _SHARE | {
+        "description": "How sure a classifier of one label is that the picture is like none of its labels: the share "
+        "of pictures of the labels that would be nearer to them. An addition of this engine."
+    }
     custom = _closed(
-        {"tagsResult": _closed({"values": _list(ref("Tag"))}), "objectsResult": _closed({"values": objects})}
+        {"tagsResult": _closed({"values": _list(ref("Tag"))}), "objectsResult": _closed({"values": objects})},
+        unknownScore=unknown,
     )
     result = _closed(
         {

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -492,6 +493,16 @@ def test_a_prediction_is_answered_as_the_contract_prints_it(engine: Engine, mode
     confidences = [tag["confidence"] for tag in tags]
     assert confidences == sorted(confidences, reverse=True)
     assert sum(confidences) == pytest.approx(1)
+
+
+def test_a_classifier_says_on_request_how_unlike_all_labels_a_picture_is(engine: Engine, model: dict[str, Any]) -> None:
+    asked = {"model-name": "parts", "unknown-score": "true"}
+    known = analyze(engine, draw_part("nut", 97), **asked).json()["customModelResult"]
+    stripes = np.zeros((64, 80, 3), np.uint8)
+    stripes[::4] = 255
+    strange = analyze(engine, encode(Image.fromarray(stripes), "PNG"), **asked).json()["customModelResult"]
+    assert known["unknownScore"] < strange["unknownScore"]
+    assert strange["unknownScore"] > 0.99
 
 
 def test_a_picture_may_come_in_every_form_and_under_a_wrong_label(
