@@ -212,13 +212,16 @@ def test_features_stay_with_their_pictures_when_rows_are_ordered(store: PictureS
     one_by_one = {}
     for number, picture in enumerate(parts(2)):
         single = job.read(store.put_dataset(f"s{number}", [picture]), role="test")
-        one_by_one[single.sha256[0]] = (single.labels[0], single.features[0], single.looks[0])
+        one_by_one[single.sha256[0]] = (single.labels[0], single.features[0], single.looks[0], single.traits)
     together = job.read(store.put_dataset("t", parts(2)))
     for row, sha256 in enumerate(together.sha256):
-        labels, features, look = one_by_one[sha256]
+        labels, features, look, traits = one_by_one[sha256]
         assert together.labels[row] == labels
         assert np.array_equal(together.features[row], features)
         assert np.array_equal(together.looks[row], look)
+        assert traits is not None
+        assert together.traits is not None
+        assert np.array_equal(together.traits[row], traits[0])
 
 
 def test_multilabel_pictures_without_annotation_are_negatives(store: PictureStore, job: Job) -> None:
