@@ -16,7 +16,7 @@ Analyze Image endpoint.
 
   up      start storage, engine and function app on stable ports and keep them running (--detach, --json)
   down    stop what `up` started
-  demo    the whole loop once, on free ports: pictures, training, promotion, prediction (--images DIR, --json)
+  demo    the whole loop once, on free ports: pictures, training, promotion, prediction (--kind, --images DIR, --json)
   test    ruff, mypy --strict, pytest
   bench   benchmarks
 
