@@ -21,6 +21,7 @@ from engine.learn.detector.suppression import suppressed
 CANDIDATES = 400  # places of a picture that are looked at closely
 PROMISING = 0.3  # share of labels above which a place is looked at in any case
 MOST_CANDIDATES = 6000
+LOOKS = 2  # times that a box is moved and described anew; it is moved once more at the end
 FAINTEST = 0.003  # share below which a label is not said of a box
 MOST = 2000  # boxes that are returned
 
@@ -43,11 +44,15 @@ class Finder:
         """Finds boxes; confidences are the softmax layer's shares."""
         corners, answers = scan(ground, self.shapes, self.rule)
         chosen = promising(answers)
-        close = moved(corners[chosen], moves_of(answers[chosen]))
-        close = inside(close, ground.width, ground.height, least=LEAST)
-        answers = self.rule(described(ground, close))
-        fitting = inside(moved(close, moves_of(answers)), ground.width, ground.height, least=LEAST)
-        return _sorted(_by_label(fitting / ground.unit, shares_of(answers)[:, :-1].astype(np.float64)))
+        corners, answers = corners[chosen], answers[chosen]
+        for _ in range(LOOKS):
+            corners = self._moved(ground, corners, answers)
+            answers = self.rule(described(ground, corners))
+        corners = self._moved(ground, corners, answers)
+        return _sorted(_by_label(corners / ground.unit, shares_of(answers)[:, :-1].astype(np.float64)))
+
+    def _moved(self, ground: Ground, corners: Corners, answers: NDArray[np.float32]) -> Corners:
+        return inside(moved(corners, moves_of(answers)), ground.width, ground.height, least=LEAST)
 
 
 @dataclass(frozen=True, slots=True)

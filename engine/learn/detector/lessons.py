@@ -11,7 +11,7 @@ from engine.learn.detector.rule import Rule
 from engine.learn.detector.sampling import Sample
 from engine.learn.detector.softmax import Examples, Layer, fit_softmax
 
-PENALTY = 1e-4  # of the softmax layer
+PENALTY = 3e-4  # of the softmax layer
 MOVE_PENALTY = 1e-3  # of the offsets
 OBJECTS = 0.5  # share that boxes with an object have in the loss
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from engine.learn.detector.boxes import Corners, overlaps
 
 SAME = 0.35  # boxes of a label that overlap more mean one object
-VOTING = 0.6  # boxes that overlap a kept one so much vote on its corners
+VOTING = 0.7  # boxes that overlap a kept one so much vote on its corners
 
 
 def suppressed(corners: Corners, scores: NDArray[np.float64]) -> tuple[Corners, NDArray[np.intp]]:
