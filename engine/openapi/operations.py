@@ -4,7 +4,8 @@ from typing import Any
 
 from engine.images import MAX_BYTES
 from engine.openapi.parts import Json, answer, json_body, parameter, refusals
-from engine.openapi.schemas import NAME, page_of, ref
+from engine.openapi.schemas import NAME, page_of
+from engine.openapi.shapes import ref
 
 _BASE = "/computervision"
 _EXTENSION = {"x-darkroom-extension": True}

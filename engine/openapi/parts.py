@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from engine.openapi.schemas import NAME, ref
+from engine.openapi.schemas import NAME
+from engine.openapi.shapes import ref
 from engine.rules import DEFAULT_TOP, MAX_SKIP, MAX_TOP
 from engine.wire import GA_VERSIONS, PREVIEW_VERSIONS
 

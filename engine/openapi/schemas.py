@@ -1,61 +1,31 @@
 """The document's JSON schemas: what is sent (lenient, as we read it) and what is answered (closed objects)."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from engine.advice import MOST_ADVICE, REASONS
-from engine.boxjudgement import SAME_PLACE, SURE
 from engine.objects import LEAST_CONFIDENCE, MOST_OBJECTS
+from engine.openapi.reportschemas import report_schemas
+from engine.openapi.shapes import COUNT, SHARE, TEXT, Json, closed, list_of, map_of, ref
 from engine.records import MAX_BUDGET_HOURS, AnnotationKind, AuthenticationKind, Status
 from engine.rules import MAX_ANNOTATION_FILES, MAX_CUSTOM_PROPERTIES
-
-type Json = dict[str, Any]
 
 NAME = "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$"  # contract §1
 
 _EVALUATION_STATUSES = [Status.NOT_STARTED, Status.RUNNING, Status.SUCCEEDED, Status.FAILED]
 _MODEL_STATUSES = [status for status in Status if status is not Status.RUNNING]
-_TEXT = {"type": "string"}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
 _NAME = {"type": "string", "pattern": NAME}
 _DATE = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-_COUNT = {"type": "integer", "minimum": 0}
 _MODEL_KINDS = [str(kind) for kind in MAX_BUDGET_HOURS]
 _DATES = {"createdDateTime": _DATE, "updatedDateTime": _DATE}
 
 
-def ref(name: str) -> Json:
-    """Refers to a schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def page_of(name: str) -> Json:
     """A page of a collection; `nextLink` is absent on the last one (contract §1)."""
-    return _closed({"value": _list(ref(name))}, nextLink={"type": "string", "format": "uri"})
+    return closed({"value": list_of(ref(name))}, nextLink={"type": "string", "format": "uri"})
 
 
 def schemas() -> Json:
     """Returns all named schemas."""
-    return _sent() | _errors() | _records() | _results() | _reports()
-
-
-def _closed(required: Json, **optional: Json) -> Json:
-    """An object with exactly these properties."""
-    return {
-        "type": "object",
-        "required": list(required),
-        "properties": required | optional,
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Json, **bounds: int) -> Json:
-    return {"type": "array", "items": items} | bounds
-
-
-def _map(values: Json) -> Json:
-    return {"type": "object", "additionalProperties": values}
+    return _sent() | _errors() | _records() | _results() | report_schemas()
 
 
 def _open(required: Json, **optional: Json) -> Json:
@@ -84,11 +54,11 @@ def _sent() -> Json:
     }
     properties = {
         "annotationKind": {"type": "string", "enum": [str(kind) for kind in AnnotationKind]},
-        "annotationFileUris": _list(uri, minItems=1, maxItems=MAX_ANNOTATION_FILES),
+        "annotationFileUris": list_of(uri, minItems=1, maxItems=MAX_ANNOTATION_FILES),
     }
     optional = {
         "authentication": authentication,
-        "customProperties": _map(_TEXT) | {"maxProperties": MAX_CUSTOM_PROPERTIES},
+        "customProperties": map_of(TEXT) | {"maxProperties": MAX_CUSTOM_PROPERTIES},
     }
     hours = {"type": "integer", "minimum": 1, "maximum": max(MAX_BUDGET_HOURS.values())}
     kind = {"type": "string", "description": "Inferred from the data set when absent."}
@@ -112,22 +82,20 @@ def _change(properties: Json) -> Json:
 
 
 def _errors() -> Json:
-    inner = _closed({"code": _TEXT, "message": _TEXT})
-    finding = _closed({"code": _TEXT, "message": _TEXT, "target": _TEXT})
-    job_error = _closed({"code": _TEXT, "message": _TEXT}, target=_TEXT, details=_list(ref("Finding"), minItems=1))
+    inner = closed({"code": TEXT, "message": TEXT})
+    finding = closed({"code": TEXT, "message": TEXT, "target": TEXT})
+    job_error = closed({"code": TEXT, "message": TEXT}, target=TEXT, details=list_of(ref("Finding"), minItems=1))
     return {
-        "ErrorResponse": _closed({"error": _closed({"code": _TEXT, "message": _TEXT}, innererror=inner)}),
+        "ErrorResponse": closed({"error": closed({"code": TEXT, "message": TEXT}, innererror=inner)}),
         "Finding": finding,
         "JobError": job_error | {"description": "Why a job failed; no other keys, for the official client's sake."},
     }
 
 
 def _records() -> Json:
-    uris = _list(_TEXT, minItems=1, maxItems=MAX_ANNOTATION_FILES)
-    authentication = _closed(
-        {"kind": {"enum": [str(AuthenticationKind.MANAGED_IDENTITY), str(AuthenticationKind.SAS)]}}
-    )
-    dataset = _closed(
+    uris = list_of(TEXT, minItems=1, maxItems=MAX_ANNOTATION_FILES)
+    authentication = closed({"kind": {"enum": [str(AuthenticationKind.MANAGED_IDENTITY), str(AuthenticationKind.SAS)]}})
+    dataset = closed(
         {
             "name": _NAME,
             "annotationKind": {"enum": [str(kind) for kind in AnnotationKind]},
@@ -136,22 +104,20 @@ def _records() -> Json:
             "eTag": {"type": "string", "pattern": '^"[0-9]+"$'},
         },
         authentication=authentication,
-        customProperties=_map(_TEXT) | {"maxProperties": MAX_CUSTOM_PROPERTIES},
+        customProperties=map_of(TEXT) | {"maxProperties": MAX_CUSTOM_PROPERTIES},
     )
-    evaluation_parameters = _closed({"testDatasetName": _NAME})
+    evaluation_parameters = closed({"testDatasetName": _NAME})
     hours = {"type": "integer", "minimum": 1, "maximum": max(MAX_BUDGET_HOURS.values())}
-    parameters = _closed(
-        {"trainingDatasetName": _NAME, "timeBudgetInHours": hours, "modelKind": {"enum": _MODEL_KINDS}}
-    )
-    model = _closed(
+    parameters = closed({"trainingDatasetName": _NAME, "timeBudgetInHours": hours, "modelKind": {"enum": _MODEL_KINDS}})
+    model = closed(
         {"name": _NAME, "status": {"enum": _strings(_MODEL_STATUSES)}, **_DATES, "trainingParameters": parameters},
         evaluationParameters=evaluation_parameters,
-        trainingCostInMinutes=_COUNT,
-        trainingProgress=_closed({"stage": _TEXT, "share": _SHARE}),
+        trainingCostInMinutes=COUNT,
+        trainingProgress=closed({"stage": TEXT, "share": SHARE}),
         modelPerformance=ref("ModelPerformance"),
         error=ref("JobError"),
     )
-    evaluation = _closed(
+    evaluation = closed(
         {
             "name": _NAME,
             "modelName": _NAME,
@@ -186,90 +152,37 @@ def _strings(statuses: Sequence[Status]) -> list[str]:
 
 
 def _results() -> Json:
-    tag = _closed({"name": _TEXT, "confidence": _SHARE})
+    tag = closed({"name": TEXT, "confidence": SHARE})
     pixels, size = {"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1}
-    box = _closed({"x": pixels, "y": pixels, "w": size, "h": size})
-    found = _closed({"boundingBox": ref("Box"), "tags": _list(ref("Tag"), minItems=1)}, id=_TEXT)
-    objects = _list(found, maxItems=MOST_OBJECTS) | {
+    box = closed({"x": pixels, "y": pixels, "w": size, "h": size})
+    found = closed({"boundingBox": ref("Box"), "tags": list_of(ref("Tag"), minItems=1)}, id=TEXT)
+    objects = list_of(found, maxItems=MOST_OBJECTS) | {
         "description": f"Of a detector: what it is sure of by {LEAST_CONFIDENCE} at least, most confident first."
     }
-    unknown = _SHARE | {
+    unknown = SHARE | {
         "description": "How sure a classifier of one label is that the picture is like none of its labels: the share "
         "of pictures of the labels that would be nearer to them. An addition of this engine."
     }
-    custom = _closed(
-        {"tagsResult": _closed({"values": _list(ref("Tag"))}), "objectsResult": _closed({"values": objects})},
+    custom = closed(
+        {"tagsResult": closed({"values": list_of(ref("Tag"))}), "objectsResult": closed({"values": objects})},
         unknownScore=unknown,
     )
-    result = _closed(
+    result = closed(
         {
-            "modelVersion": _TEXT,
-            "metadata": _closed({"width": size, "height": size}),
+            "modelVersion": TEXT,
+            "metadata": closed({"width": size, "height": size}),
             "customModelResult": custom,
         }
     )
     scalars = ["accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE"]
     scalars += [f"meanAveragePrecision{percent}" for percent in (30, 50, 75)]
-    per_tag = _closed({}, accuracy=_SHARE, averagePrecision=_SHARE, averagePrecision50=_SHARE)
-    performance = _closed({"tagPerformance": _map(per_tag)}, **dict.fromkeys(scalars, _SHARE))
-    backbone = _closed({"name": _TEXT, "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"}})
+    per_tag = closed({}, accuracy=SHARE, averagePrecision=SHARE, averagePrecision50=SHARE)
+    performance = closed({"tagPerformance": map_of(per_tag)}, **dict.fromkeys(scalars, SHARE))
+    backbone = closed({"name": TEXT, "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"}})
     return {
         "Tag": tag,
         "Box": box,
         "ImageAnalysisResult": result | {"description": "Tags most confident first; boxes in the picture's pixels."},
         "ModelPerformance": performance,
-        "Health": _closed({"status": {"const": "ok"}, "version": _TEXT, "backbone": backbone}),
+        "Health": closed({"status": {"const": "ok"}, "version": TEXT, "backbone": backbone}),
     }
-
-
-def _reports() -> Json:
-    """What our extensions answer; `labels` is a text for classification and a list of texts for multi-label data."""
-    labels = {"type": ["string", "array"], "items": _TEXT}
-    place = {"image": _TEXT, "url": _TEXT}
-    box = {"boundingBox": ref("Box")}
-    true_boxes = _list(_closed({"name": _TEXT, **box}))
-    found_boxes = _list(_closed({"name": _TEXT, "confidence": _SHARE, **box}), maxItems=MOST_OBJECTS)
-    prediction = {
-        "anyOf": [
-            _closed({**place, "truth": labels, "predicted": _list(ref("Tag"))}),
-            _closed({**place, "truth": true_boxes, "predicted": found_boxes}),
-        ]
-    }
-    mistake = {
-        "anyOf": [
-            _closed({**place, "truth": labels, "predicted": labels, "confidence": _SHARE}, label=_TEXT),
-            _closed({**place, "truth": _TEXT_OR_NULL, "predicted": _TEXT_OR_NULL, "confidence": _SHARE, **box}),
-        ]
-    }
-    rates = _closed({"precision": _SHARE, "recall": _SHARE, "pictures": _COUNT, "predicted": _COUNT}, boxes=_COUNT)
-    counts = _list(_list(_COUNT))
-    pair = _closed({"test": _TEXT, "training": _TEXT, "distance": _COUNT})
-    without = {"anyOf": [ref("ModelPerformance"), {"type": "null"}], "description": "Null when all test pictures are."}
-    near = _closed({"pairs": _list(pair, maxItems=100), "count": _COUNT, "without": without})
-    words = {"reason": {"enum": list(REASONS)}, "labels": _list(_TEXT, maxItems=2), "words": _TEXT}
-    advice = _closed({**words, "counts": _map(_COUNT)}, trait=_TEXT)
-    report = _closed(
-        {
-            "pictures": _COUNT,
-            "labels": _COUNT,
-            "perLabel": _map(rates),
-            "worstMistakes": _list(mistake, maxItems=20),
-        },
-        confusionMatrix=_closed({"labels": _list(_TEXT), "counts": counts}),
-        labelCounts=_map(counts),
-        boxConfusion=_closed(
-            {"labels": _list(_TEXT), "counts": counts, "missed": _list(_COUNT), "unfounded": _list(_COUNT)}
-        ),
-        nearDuplicates=near,
-        advice=_list(advice, maxItems=MOST_ADVICE),
-    )
-    report["description"] = (
-        "Rows of counts are the truth. Multi-label data has one two-by-two table a label (not said and said, of not "
-        "true and true) in place of the confusion matrix. Detection counts boxes that were found with a confidence of "
-        f"{SURE} at least: those at the place of a true box (they share {SAME_PLACE:.0%}), and of each label the true "
-        "boxes that were missed and the found ones that are at no true box. Near duplicates are test pictures that "
-        "were in training. "
-        "Advice says what would help most, what may save most mistakes first; `counts` are the numbers in its words."
-    )
-    report["oneOf"] = [{"required": [name]} for name in ("confusionMatrix", "labelCounts", "boxConfusion")]
-    return {"PicturePrediction": prediction, "Report": report}
