@@ -51,6 +51,7 @@ class _Kind[Said]:
         show: Prints the outcome for people.
         report: Makes the JSON object.
         dataset: What drawn pictures are called.
+        timeout: Seconds after which it gives up.
     """
 
     draw: Callable[[Path, Callable[[int, int], None]], object]
@@ -59,6 +60,7 @@ class _Kind[Said]:
     show: Callable[[Outcome[Said], Mapping[str, float], Console], None]
     report: Callable[[str, Outcome[Said], Mapping[str, float]], dict[str, Any]]
     dataset: str
+    timeout: float
 
 
 _CLASSIFICATION: Final = _Kind(
@@ -68,6 +70,7 @@ _CLASSIFICATION: Final = _Kind(
     show=show,
     report=report,
     dataset="parts",
+    timeout=300,
 )
 _DETECTION: Final = _Kind(
     draw=lambda folder, tell: samples.write_mixed(folder, BOXED, SEED, BOXED_LABELS, on_picture=tell),
@@ -76,6 +79,7 @@ _DETECTION: Final = _Kind(
     show=show_boxes,
     report=box_report,
     dataset="mixed-parts",
+    timeout=900,
 )
 
 
@@ -99,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="your pictures, as label/picture, or with Pascal VOC side-cars beside them (default: drawn)",
     )
     parser.add_argument("--dataset", metavar="NAME", help="what the dataset is called (default: the folder's name)")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="give up after (default: 300)")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after (default: 300; detection: 900)")
     parser.add_argument("--keep", action="store_true", help="keep the data folder and say where it is")
     parser.add_argument("--json", action="store_true", help="print one JSON object on one line, last")
 
@@ -125,12 +129,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _demo[Said](args: argparse.Namespace, kind: _Kind[Said], console: Console) -> dict[str, Any]:
-    if not 0 < args.timeout < math.inf:
-        raise PicturesError(f"--timeout {args.timeout:g} is no number of seconds to wait")
+    timeout = kind.timeout if args.timeout is None else args.timeout
+    if not 0 < timeout < math.inf:
+        raise PicturesError(f"--timeout {timeout:g} is no number of seconds to wait")
     dataset = dataset_name(args.dataset, args.images, drawn=kind.dataset)
     settings = {**_SETTINGS, **backbone_settings(os.environ)}
     collection = kind.collect(args.images) if args.images is not None else None
-    clock = Clock(deadline=time.monotonic() + args.timeout)
+    clock = Clock(deadline=time.monotonic() + timeout)
     with _data_folder(console, keep=args.keep) as data:
         with clock.timing("start"):
             collection = collection or _drawn(data / "pictures", kind, console)
