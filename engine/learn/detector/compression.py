@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.learn.detector.descriptors import Array
+from engine.learn.detector.descriptors import PARTS, Array
 from engine.learn.detector.softmax import Layer
 
 COMPONENTS = 400
@@ -37,14 +37,17 @@ class Compression:
 def fit_compression(rows: Array, form: int) -> Compression:
     """Finds the directions in which descriptors (n, D) vary most.
 
-    The last `form` numbers, a box's own size, are in another unit; each is brought to the spread of a part's numbers
-    together.
+    The last `form` numbers, a box's own size, are in another unit: each is given as much variance as a part of the box.
+
+    Args:
+        rows: (n, D).
+        form: How many of D are a box's own size.
     """
     mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     around = rows - mean
     spread = around.std(axis=0, dtype=np.float64)
     scale = np.ones(rows.shape[1], dtype=np.float32)
-    usual = float(np.sqrt(np.sum(spread[:-form] ** 2) / 12))
+    usual = float(np.sqrt(np.sum(spread[:-form] ** 2) / PARTS))
     scale[-form:] = usual / np.maximum(spread[-form:], 1e-6)
     around *= scale
     values, vectors = _principal(around)

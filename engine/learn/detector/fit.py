@@ -14,7 +14,7 @@ from engine.learn.detector.detector import Detector, Finder, promising
 from engine.learn.detector.lessons import Lessons
 from engine.learn.detector.maps import MapSource, PictureMaps
 from engine.learn.detector.reduction import LOCATIONS, SAMPLED, Reduction, fit_reduction
-from engine.learn.detector.rule import Rule, scan
+from engine.learn.detector.rule import scan
 from engine.learn.detector.sampling import Sample, sample_of, sampled
 from engine.learn.detector.shapes import common_shapes
 from engine.learn.detector.views import Pictures, View, dealt, seed_of, spread
@@ -74,29 +74,13 @@ def fit_detector(
     check_boxes(len(source), truth, labels)
     tell = on_progress or (lambda _step, _share: None)
     pictures = Pictures(source, truth, seed_of(truth, labels))
-    looked_at = spread(len(pictures), SAMPLED // LOCATIONS)
-    reduction, shapes = _shared(pictures, looked_at, tell)
-    views = _views(len(pictures))
-    most = min(MOST_OF_A_VIEW, max(ROWS // (3 * len(views)), LEAST_OF_A_VIEW))
-    lessons = Lessons(_compression(pictures, looked_at, reduction, shapes), len(labels))
-    folds = dealt(truth, min(FOLDS, len(truth)))
-    for done, view in enumerate(views):
-        sample = sampled(pictures.ground(view, reduction), pictures.boxes(view), shapes, most, pictures.chance(2, view))
-        lessons.add(sample, folds[view.number])
-        tell("describe", (done + 1) / len(views))
-    rules = [lessons.rule_without(fold) for fold in range(max(folds) + 1)]
-    for done, view in enumerate(views):
-        rule = rules[folds[view.number]]
-        lessons.add(_mistakes(pictures, view, reduction, shapes, rule, most), folds[view.number])
-        tell("mistakes", (done + 1) / len(views))
-    finders = [Finder(reduction, shapes, lessons.rule_without(fold)) for fold in range(max(folds) + 1)]
-    held_out = []
-    for number, fold in enumerate(folds):
-        held_out.append(finders[fold].find(pictures.ground(View(number, mirrored=False), reduction)))
-        tell("calibrate", (number + 1) / len(folds))
-    finder = Finder(reduction, shapes, lessons.rule_without(None))
+    course = _course(pictures, tell)
+    lessons = Lessons(course.compression(), len(labels))
+    course.describe(lessons)
+    course.find_mistakes(lessons)
+    held_out = course.held_out(lessons)
     curves = fit_curves(held_out, truth, len(labels))
-    detector = Detector(tuple(labels), backbone.digest, finder, curves)
+    detector = Detector(tuple(labels), backbone.digest, course.finder(lessons, None), curves)
     return FittedDetector(detector, [curves.applied(found) for found in held_out])
 
 
@@ -120,45 +104,98 @@ def check_boxes(pictures: int, truth: Sequence[Boxes], labels: Sequence[str]) ->
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """A fit under way.
+
+    Attributes:
+        pictures: What is learnt from.
+        looked_at: Numbers of the pictures by which maps and descriptors are made small.
+        reduction: How maps are made small.
+        shapes: (s, 2) in cells.
+        folds: Of each picture.
+        views: The pictures that are described, and their mirror images.
+        tell: Is told the progress.
+    """
+
+    pictures: Pictures
+    looked_at: Sequence[int]
+    reduction: Reduction
+    shapes: Corners
+    folds: Sequence[int]
+    views: Sequence[View]
+    tell: Tell
+
+    @property
+    def most(self) -> int:
+        """How many descriptors of each kind are taken of a view."""
+        return min(MOST_OF_A_VIEW, max(ROWS // (3 * len(self.views)), LEAST_OF_A_VIEW))
+
+    def compression(self) -> Compression:
+        """Finds how descriptors are made short."""
+        most = min(max(DESCRIBED_FIRST // (2 * len(self.looked_at)), 1), MOST_OF_A_VIEW)
+        views = [View(number, mirrored=False) for number in self.looked_at]
+        return fit_compression(np.concatenate([self._sampled(view, most, 2).rows for view in views]), FORM)
+
+    def describe(self, lessons: Lessons) -> None:
+        """Takes jittered true boxes and places of every view."""
+        for done, view in enumerate(self.views):
+            lessons.add(self._sampled(view, self.most, 3), self.folds[view.number])
+            self.tell("describe", (done + 1) / len(self.views))
+
+    def find_mistakes(self, lessons: Lessons) -> None:
+        """Takes of every view the places that a rule fitted without its fold likes best; some are right."""
+        finders = self._finders(lessons)
+        for done, view in enumerate(self.views):
+            fold = self.folds[view.number]
+            ground = self.pictures.ground(view, self.reduction)
+            corners, answers = scan(ground, self.shapes, finders[fold].rule)
+            liked = corners[promising(answers)[: self.most]]
+            lessons.add(sample_of(ground, liked, self.pictures.boxes(view)), fold)
+            self.tell("mistakes", (done + 1) / len(self.views))
+
+    def held_out(self, lessons: Lessons) -> list[Detections]:
+        """Finds boxes in every picture by a rule fitted without its fold."""
+        finders, found = self._finders(lessons), []
+        for number, fold in enumerate(self.folds):
+            found.append(finders[fold].find(self.pictures.ground(View(number, mirrored=False), self.reduction)))
+            self.tell("calibrate", (number + 1) / len(self.folds))
+        return found
+
+    def finder(self, lessons: Lessons, fold: int | None) -> Finder:
+        """Fits a rule to the lessons of all folds but one."""
+        return Finder(self.reduction, self.shapes, lessons.rule_without(fold))
+
+    def _finders(self, lessons: Lessons) -> list[Finder]:
+        return [self.finder(lessons, fold) for fold in range(max(self.folds) + 1)]
+
+    def _sampled(self, view: View, most: int, purpose: int) -> Sample:
+        ground = self.pictures.ground(view, self.reduction)
+        return sampled(ground, self.pictures.boxes(view), self.shapes, most, self.pictures.chance(purpose, view))
+
+
+def _course(pictures: Pictures, tell: Tell) -> _Course:
+    """Finds what all rules share, from some pictures: how maps are made small, and the shapes that are tried."""
+    boxed = [number for number, boxes in enumerate(pictures.truth) if len(boxes.targets)]
+    looked_at = [boxed[place] for place in spread(len(boxed), SAMPLED // LOCATIONS)]
+    sides: list[Corners] = []
+
+    def read() -> Iterator[PictureMaps]:
+        for done, number in enumerate(looked_at):
+            picture = pictures.maps(View(number, mirrored=False))
+            corners = pictures.truth[number].corners
+            sides.append((corners[:, 2:] - corners[:, :2]) * picture.extent())
+            yield picture
+            tell("look", (done + 1) / len(looked_at))
+
+    reduction = fit_reduction(read(), pictures.chance(0))
+    shapes = common_shapes(np.maximum(np.concatenate(sides), LEAST), pictures.chance(1))
+    folds = dealt(pictures.truth, min(FOLDS, len(pictures)))
+    return _Course(pictures, looked_at, reduction, shapes, folds, _views(len(pictures)), tell)
+
+
 def _views(pictures: int) -> list[View]:
     """Lists what is learnt from: few pictures with their mirror images, and of very many an even choice."""
     sides = (False, True) if pictures <= FEW else (False,)
     numbers = spread(pictures, ROWS // (3 * LEAST_OF_A_VIEW))
     return [View(number, mirrored=side) for number in numbers for side in sides]
-
-
-def _shared(pictures: Pictures, numbers: Sequence[int], tell: Tell) -> tuple[Reduction, Corners]:
-    """Finds what all rules share, from some pictures."""
-    sides: list[Corners] = []
-
-    def read() -> Iterator[PictureMaps]:
-        for done, number in enumerate(numbers):
-            picture = pictures.maps(View(number, mirrored=False))
-            corners = pictures.truth[number].corners.reshape(-1, 4)
-            sides.append((corners[:, 2:] - corners[:, :2]) * picture.extent())
-            yield picture
-            tell("look", (done + 1) / len(numbers))
-
-    reduction = fit_reduction(read(), pictures.chance(0))
-    found = np.concatenate(sides)
-    return reduction, common_shapes(np.maximum(found, LEAST), pictures.chance(1))
-
-
-def _compression(pictures: Pictures, numbers: Sequence[int], reduction: Reduction, shapes: Corners) -> Compression:
-    most = max(DESCRIBED_FIRST // (2 * len(numbers)), 1)
-    rows = []
-    for number in numbers:
-        view = View(number, mirrored=False)
-        ground = pictures.ground(view, reduction)
-        rows.append(
-            sampled(ground, pictures.boxes(view), shapes, min(most, MOST_OF_A_VIEW), pictures.chance(3, view)).rows
-        )
-    return fit_compression(np.concatenate(rows), FORM)
-
-
-def _mistakes(pictures: Pictures, view: View, reduction: Reduction, shapes: Corners, rule: Rule, most: int) -> Sample:
-    """Describes the places that a rule likes best in a view it was not fitted to; some are right."""
-    ground = pictures.ground(view, reduction)
-    corners, answers = scan(ground, shapes, rule)
-    chosen = promising(answers)[:most]
-    return sample_of(ground, corners[chosen], pictures.boxes(view))
