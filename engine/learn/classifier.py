@@ -20,6 +20,7 @@ from engine.learn.novelty import Novelty, fit_novelty
 from engine.learn.platt import Platt
 from engine.learn.rows import Rows, as_rows
 from engine.learn.support import Support
+from engine.learn.trials import Trial, best_trial
 from engine.learn.views import Views
 
 MIN_PICTURES = 2
@@ -170,7 +171,7 @@ def fit_classifier(
         targets: (n,) numbers of labels, 0…k-1.
         labels: The k labels.
         backbone: Where the features come from.
-        views: Further views of some pictures; none without it.
+        views: Further views of some pictures, learnt from if that helps; none without it.
         head: What is fitted; without it the backbone's own.
         on_progress: Told the name of the step and its share done, 0…1.
 
@@ -181,14 +182,17 @@ def fit_classifier(
     rows = as_rows(features)
     check_pictures(rows, len(targets), np.bincount(targets, minlength=len(labels)), labels, backbone)
     tell = on_progress or (lambda _step, _share: None)
-    head, support = head or HEADS[backbone.default_head], Support(rows, targets, len(labels), views)
-    fit = cross_fit(head, support, stratified_folds(targets), lambda share: tell("calibrate", share))
-    calibration = Softmax(fit_temperature(fit.scores, targets))
-    novelty = fit_novelty(support, fit.moments)
+    chosen, folds = head or HEADS[backbone.default_head], stratified_folds(targets)
+
+    def attempt(tried: Views | None, on_share: Callable[[float], None]) -> Trial[Softmax]:
+        fit = cross_fit(chosen, Support(rows, targets, len(labels), tried), folds, on_share)
+        return Trial(fit, Softmax(fit_temperature(fit.scores, targets)))
+
+    best = best_trial(attempt, views, lambda share: tell("calibrate", share))
+    novelty = fit_novelty(best.fit.support, best.fit.moments)
     tell("fit", 1.0)
-    classifier = Classifier(tuple(labels), backbone.digest, head.name, fit.rule, calibration, novelty)
-    held_out = calibration.probabilities(fit.scores)
-    return FittedClassifier(classifier, held_out, [(labels[target],) for target in targets])
+    classifier = Classifier(tuple(labels), backbone.digest, chosen.name, best.fit.rule, best.calibration, novelty)
+    return FittedClassifier(classifier, best.held_out, [(labels[target],) for target in targets])
 
 
 def check_pictures(

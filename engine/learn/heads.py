@@ -134,11 +134,13 @@ class CrossFit:
         rule: Fitted to all.
         scores: (n, k) of each picture.
         moments: Of all pictures.
+        support: The pictures.
     """
 
     rule: LinearRule
     scores: Wide
     moments: Moments
+    support: Support
 
 
 def cross_fit(
@@ -165,7 +167,8 @@ def cross_fit(
         for fold in np.unique(of).tolist():
             scores[piece.pictures[of == fold]] = solutions[fold].scores(piece.rows[of == fold], distance)
     final = head.solve(whole, support.width, probes[0].rows[:0])
-    return CrossFit(LinearRule(*support.unfolded(final.weights, final.settled(distance))), scores, whole)
+    rule = LinearRule(*support.unfolded(final.weights, final.settled(distance)))
+    return CrossFit(rule, scores, whole, support)
 
 
 def _distance(solutions: list[Solution], probes: list[Piece], support: Support) -> float:

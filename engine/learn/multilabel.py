@@ -11,9 +11,10 @@ from engine.learn.folds import multilabel_folds
 from engine.learn.heads import cross_fit
 from engine.learn.multilabel_metrics import memberships
 from engine.learn.onevsrest import OneVsRestHead
-from engine.learn.platt import fit_platt
+from engine.learn.platt import Platt, fit_platt
 from engine.learn.rows import Rows, as_rows
 from engine.learn.support import Support
+from engine.learn.trials import Trial, best_trial
 from engine.learn.views import Views
 
 
@@ -33,7 +34,7 @@ def fit_multilabel(
         truth: The distinct labels of each picture; a picture without any is an example of none.
         labels: The k labels.
         backbone: Where the features come from.
-        views: Further views of some pictures; none without it.
+        views: Further views of some pictures, learnt from if that helps; none without it.
         on_progress: Told the name of the step and its share done, 0…1.
 
     Raises:
@@ -43,9 +44,13 @@ def fit_multilabel(
     rows, members = as_rows(features), memberships(truth, labels)
     check_pictures(rows, len(truth), members.sum(axis=0), labels, backbone)
     tell = on_progress or (lambda _step, _share: None)
-    head, support = OneVsRestHead(), Support(rows, members, len(labels), views)
-    fit = cross_fit(head, support, multilabel_folds(members), lambda share: tell("calibrate", share))
-    calibration = fit_platt(fit.scores, members)
+    head, folds = OneVsRestHead(), multilabel_folds(members)
+
+    def attempt(tried: Views | None, on_share: Callable[[float], None]) -> Trial[Platt]:
+        fit = cross_fit(head, Support(rows, members, len(labels), tried), folds, on_share)
+        return Trial(fit, fit_platt(fit.scores, members))
+
+    best = best_trial(attempt, views, lambda share: tell("calibrate", share))
     tell("fit", 1.0)
-    classifier = Classifier(tuple(labels), backbone.digest, head.name, fit.rule, calibration)
-    return FittedClassifier(classifier, calibration.probabilities(fit.scores), truth)
+    classifier = Classifier(tuple(labels), backbone.digest, head.name, best.fit.rule, best.calibration)
+    return FittedClassifier(classifier, best.held_out, truth)

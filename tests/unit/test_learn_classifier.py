@@ -258,3 +258,15 @@ def test_views_count_as_support_and_not_as_pictures() -> None:
     views = Views(clouds(2, 3, 30, seed=1)[0], np.arange(6))
     fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(30), views=views)
     assert fitted.held_out.shape == (6, 2)
+
+
+def test_views_are_learnt_from_only_where_they_help_with_pictures_that_were_left_out() -> None:
+    def weights(views: Views | None) -> NDArray[np.float64]:
+        fitted = fit_classifier(features, targets, "ab", backbone=FlatBackbone(30), views=views)
+        return fitted.classifier.rule.weights
+
+    features, targets = clouds(2, 6, 30, distance=0.7)
+    alike = Views(clouds(2, 6, 30, distance=0.7)[0] + np.float32(0.01), np.arange(12))
+    other_way_round = Views(features[::-1].copy(), np.arange(12))  # as if left and right told the labels apart
+    assert (weights(other_way_round) == weights(None)).all()
+    assert (weights(alike) != weights(None)).any()
