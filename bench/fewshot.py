@@ -30,7 +30,7 @@ from engine.learn.errors import BackboneError
 ROOT: Final = Path(__file__).resolve().parents[1]
 HEADS: Final = [
     f"engine/learn/{name}.py"
-    for name in ("heads", "classifier", "calibrate", "chance", "folds", "metrics", "rows", "support", "views")
+    for name in ("heads", "classifier", "calibrate", "chance", "folds", "metrics", "rows", "support", "trials", "views")
 ]
 CODE: Final = [*HEADS, "bench/learning/shots.py", "bench/learning/references.py", "bench/learning/features.py"]
 PACKAGES: Final = ("numpy", "onnxruntime", "pillow", "scikit-learn")
