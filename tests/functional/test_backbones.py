@@ -23,6 +23,7 @@ from backbones.fetching import download, unpack
 from backbones.shelf import Shelf
 from engine.learn.backbone import load_backbone
 from engine.learn.errors import BackboneError
+from engine.learn.manifest import read_manifest
 from engine.learn.network import NetworkBackbone
 from tests.learn_support import write_network
 
@@ -324,3 +325,21 @@ def test_a_backbone_that_was_damaged_since_cannot_be_used(shelf: Shelf, source: 
     shutil.copy(source / "LICENSE.txt", shelf.folder / "averages" / "META.json")
     assert main(["use", "averages"], shelf=shelf) == 1
     assert shelf.used == "builtin"
+
+
+DOCS = (Path(__file__).resolve().parents[2] / "docs" / "backbones.md").read_text()
+
+
+def test_the_manifest_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = DOCS.partition("```json\n")[2].partition("```")[0]
+    (tmp_path / "META.json").write_text(text.replace("of model.onnx", "0" * 64))
+    manifest = read_manifest(tmp_path)
+    assert manifest.channels == {8: 40, 16: 112, 32: 960}
+    assert manifest.std == (0.229, 0.224, 0.225)
+
+
+def test_the_recipes_in_the_documentation_are_programs() -> None:
+    recipes = [piece.partition("```")[0] for piece in DOCS.split("```python\n")[1:]]
+    assert len(recipes) == 2
+    for recipe in recipes:
+        compile(recipe, "recipe", "exec")
