@@ -10,12 +10,13 @@ from engine.learn.calibrate import Softmax
 from engine.learn.classifier import Classifier
 from engine.learn.dictionary import Dictionary
 from engine.learn.errors import NotExportableError
-from engine.learn.heads import TINY, LinearRule
+from engine.learn.heads import LinearRule
 from engine.learn.manifest import Manifest
 from engine.learn.network import LONGEST_ASPECT, POOLED, SIDE, STEP
 from engine.learn.onnx_builtin import add_average, add_builtin_groups
 from engine.learn.onnx_nodes import Nodes, RawPicture, Value, add_resized, add_side, add_sides_of_area
 from engine.learn.platt import Platt
+from engine.learn.support import TINY
 
 LEAST_OPERATORS = 13  # the operator set that `engine.learn.onnx_nodes` is written in
 LEAST_FORMAT = 8  # the IR version that goes with it
