@@ -18,10 +18,9 @@ from engine.learn.detector.reduction import Reduction
 from engine.learn.detector.rule import Rule, moves_of, scan, shares_of
 from engine.learn.detector.suppression import suppressed
 
-CANDIDATES = 400  # places of a picture that are looked at closely
+LOOKS = (400, 200)  # places that are moved and described anew, and again; at the end they are moved once more
 PROMISING = 0.3  # share of labels above which a place is looked at in any case
 MOST_CANDIDATES = 6000
-LOOKS = 2  # times that a box is moved and described anew; it is moved once more at the end
 FAINTEST = 0.003  # share below which a label is not said of a box
 MOST = 2000  # boxes that are returned
 
@@ -43,10 +42,9 @@ class Finder:
     def find(self, ground: Ground) -> Detections:
         """Finds boxes; confidences are the softmax layer's shares."""
         corners, answers = scan(ground, self.shapes, self.rule)
-        chosen = promising(answers)
-        corners, answers = corners[chosen], answers[chosen]
-        for _ in range(LOOKS):
-            corners = self._moved(ground, corners, answers)
+        for most in LOOKS:
+            chosen = promising(answers, most)
+            corners = self._moved(ground, corners[chosen], answers[chosen])
             answers = self.rule(described(ground, corners))
         corners = self._moved(ground, corners, answers)
         return _sorted(_by_label(corners / ground.unit, shares_of(answers)[:, :-1].astype(np.float64)))
@@ -96,12 +94,20 @@ class Detector:
         return cls(stored.labels, stored.backbone_digest, finder, stored.curves)
 
 
-def promising(answers: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Chooses the places (m,) that are worth a closer look by a rule's answers (n, k + 5), the best first."""
+def promising(answers: NDArray[np.float32], most: int) -> NDArray[np.intp]:
+    """Chooses the places that are worth a closer look.
+
+    Args:
+        answers: (n, k + 5) of a rule.
+        most: How many, unless more are PROMISING.
+
+    Returns:
+        (m,) numbers of places, the best first.
+    """
     shares = 1.0 - shares_of(answers)[:, -1]
     order = np.argsort(-shares, kind="stable")
     many = int(np.sum(shares >= PROMISING))
-    return order[: min(max(CANDIDATES, many), MOST_CANDIDATES)]
+    return order[: min(max(most, many), MOST_CANDIDATES)]
 
 
 def _by_label(corners: Corners, shares: NDArray[np.float64]) -> Sequence[Detections]:

@@ -150,7 +150,7 @@ class _Course:
             fold = self.folds[view.number]
             ground = self.pictures.ground(view, self.reduction)
             corners, answers = scan(ground, self.shapes, finders[fold].rule)
-            liked = corners[promising(answers)[: self.most]]
+            liked = corners[promising(answers, self.most)[: self.most]]
             lessons.add(sample_of(ground, liked, self.pictures.boxes(view)), fold)
             self.tell("mistakes", (done + 1) / len(self.views))
 
