@@ -163,7 +163,7 @@ def fit_classifier(
 ) -> FittedClassifier:
     """Trains a classifier on all pictures; confidences come from cross-validation on the same pictures.
 
-    Features are read two or three times, a piece at a time. Beside them memory takes 8 D² bytes for each of 5 to 10
+    Features are read two or three times, a piece at a time. Beside them memory takes 8 D² bytes for each of at most 5
     folds, and 16 n k for the confidences.
 
     Args:
