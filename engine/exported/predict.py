@@ -1,12 +1,15 @@
 """Tells the labels of pictures: python predict.py PICTURE ... (needs onnxruntime, numpy and pillow, no engine)."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 from PIL import Image, ImageOps
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime as it is imported; or it may report its use
+import onnxruntime  # type: ignore[import-untyped]  # noqa: E402 - see above
 
 LARGEST = (2048, 2048)  # larger pictures are made smaller first, as the engine does
 
