@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime as it is imported; or it may report its use
-import onnxruntime  # type: ignore[import-untyped]  # noqa: E402 - see above
+import onnxruntime  # type: ignore[import-untyped]
 
 LARGEST = (2048, 2048)  # larger pictures are made smaller first, as the engine does
 
