@@ -58,7 +58,8 @@ def fit_detector(
     them, rules are fitted anew, and find the boxes by which confidences are calibrated. What all folds share is learnt
     without labels: how maps and descriptors are made small, and which shapes are tried.
 
-    Memory: ROWS descriptors of 400 numbers, DESCRIBED_FIRST whole ones, and one picture's maps.
+    Memory: one picture's maps, SAMPLED locations of each map, DESCRIBED_FIRST whole descriptors, ROWS short ones, and
+    what was found in each picture while held out.
 
     Args:
         source: The maps of n pictures.
