@@ -1,11 +1,13 @@
 """Who makes features does not matter: threads of the job, worker processes, more or fewer, in any order."""
 
-import threading
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -20,13 +22,15 @@ from engine.fetch import Fetcher
 from engine.images import TRAINING
 from engine.learn.backbone import load_backbone
 from engine.learn.classifier import fit_classifier
-from engine.messages import DatasetSource, Progress
+from engine.messages import DatasetSource, JobRequest, Progress, TrainRequest
+from engine.outcomes import Crashed
+from engine.processes import JobProcess
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind
 from engine.walk import MOST_TROUBLE, Address, PictureReader
 from engine.worker import Setup, Shard, Worker
-from engine.workers import Crew, Spread
-from tests.engine_support import COLOURS, Picture, PictureStore, draw_part
+from engine.workers import WORTH_IT, Crew, Spread
+from tests.engine_support import COLOURS, ROOT, Picture, PictureStore, draw_part
 from tests.learn_support import write_network
 from tests.waiting import wait_until
 
@@ -103,7 +107,7 @@ class Job:
 
 def worker_processes() -> list[psutil.Process]:
     found = []
-    for process in psutil.Process().children():
+    for process in psutil.Process().children(recursive=True):
         try:
             found += [process] if "engine.worker" in process.cmdline() else []
         except psutil.NoSuchProcess:
@@ -151,15 +155,10 @@ def test_a_worker_says_the_same_of_a_picture_that_cannot_be_used_and_keeps_the_o
     assert len(answer.outcomes) == 6
 
 
-def test_a_worker_gives_up_a_store_that_hands_nothing_out(
-    store: PictureStore, alone: Job, backbone_folder: Path
-) -> None:
-    names = [f"shut/{number}.jpg" for number in range(40)]
-    store.troubles = {name: [403] * 9 for name in names}
-    with closing(Worker(alone.setup)) as worker:
-        answer = worker.work(shard(store, backbone_folder, *names))
-        wait_until(lambda: not any("fetch" in each.name for each in threading.enumerate()), "the last fetches to end")
-    assert len(answer.outcomes) == MOST_TROUBLE
+def test_workers_give_up_a_store_that_hands_nothing_out(store: PictureStore, spread: Job) -> None:
+    uri = store.put_dataset("shut", parts(40, first_seed=200))
+    store.troubles = {f"shut/{number}.jpg": [403] * 9 for number in range(1, 121)}
+    assert f"none of {MOST_TROUBLE} pictures in a row; the other 88 were not tried" in spread.failure(uri)
 
 
 def test_workers_know_the_sas_but_not_by_arguments_or_environment_and_killed_ones_are_replaced(
@@ -211,3 +210,50 @@ def test_few_pictures_start_no_process(store: PictureStore, backbone_folder: Pat
         job.read(uri)
     assert job.progress[-1].made == 6
     assert started == []
+
+
+def test_a_worker_ends_with_its_job_in_the_middle_of_a_picture(
+    store: PictureStore, alone: Job, backbone_folder: Path
+) -> None:
+    path = "left/1.jpg"
+    store.put(path, draw_part("nut", 1))
+    store.held.add(path)
+    store.gate.clear()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "engine.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    for line in (alone.setup, shard(store, backbone_folder, path)):
+        worker.stdin.write(msgspec.json.encode(line) + b"\n")
+    worker.stdin.flush()
+    wait_until(lambda: path in store.paths_asked(), "the worker to ask for its picture")
+    worker.stdin.close()  # as when the job dies
+    wait_until(lambda: worker.poll() is not None, "the worker to end")
+    store.gate.set()
+    assert (worker.returncode, worker.stdout.read()) == (3, b"")
+    worker.stdout.close()
+
+
+def test_whoever_ends_a_job_ends_its_workers(store: PictureStore, backbone_folder: Path, tmp_path: Path) -> None:
+    count = WORTH_IT // len(COLOURS) + 1
+    uri = store.put_dataset("group", parts(count, first_seed=1000))
+    store.held.update(f"group/{number}.jpg" for number in range(1, 3 * count + 1))
+    store.gate.clear()
+    source = DatasetSource("group", AnnotationKind.CLASSIFICATION, (uri,), None)
+    places = {name: str(tmp_path / name) for name in ("lock", "scratch", "features")}
+    request = JobRequest(
+        task=TrainRequest(source, None, str(tmp_path / "output")),
+        backbone=str(backbone_folder),
+        allowed_hosts=store.host,
+        **places,
+    )
+    with ThreadPoolExecutor(1) as aside, JobProcess(seconds=600, hour_seconds=3600) as process:
+        outcome = aside.submit(
+            process.wait, request, on_progress=lambda _: None, on_tick=lambda _: None, may_give_up=False
+        )
+        wait_until(lambda: store.held & set(store.paths_asked()), "a picture to be asked for", timeout=120)
+        workers = worker_processes()
+        process.kill()
+        wait_until(lambda: not any(worker.is_running() for worker in workers), "the workers to end")
+        assert outcome.result() == Crashed(-signal.SIGKILL)
+    store.gate.set()
+    assert workers
