@@ -61,5 +61,5 @@ def test_the_network_is_small_and_says_where_it_comes_from() -> None:
     assert read_manifest(STORED).sha256 == hashlib.sha256(network.read_bytes()).hexdigest()
     assert read_origin(STORED).licence == "MIT"
     card = (STORED / "MODEL_CARD.md").read_text()
-    for teacher in ("MobileNetV1", "MobileNetV2", "YOLOX-nano", "Apache-2.0"):
+    for teacher in ("mobilenet_v1", "mobilenet_v2", "yolox_nano", "Apache-2.0"):
         assert teacher in card
