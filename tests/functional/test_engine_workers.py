@@ -235,10 +235,10 @@ def test_a_worker_ends_with_its_job_in_the_middle_of_a_picture(
 
 def test_whoever_ends_a_job_ends_its_workers(store: PictureStore, backbone_folder: Path, tmp_path: Path) -> None:
     count = WORTH_IT // len(COLOURS) + 1
-    uri = store.put_dataset("group", parts(count, first_seed=1000))
-    store.held.update(f"group/{number}.jpg" for number in range(1, 3 * count + 1))
+    uri = store.put_dataset("ended", parts(count, first_seed=1000))
+    store.held.update(f"ended/{number}.jpg" for number in range(1, 3 * count + 1))
     store.gate.clear()
-    source = DatasetSource("group", AnnotationKind.CLASSIFICATION, (uri,), None)
+    source = DatasetSource("ended", AnnotationKind.CLASSIFICATION, (uri,), None)
     places = {name: str(tmp_path / name) for name in ("lock", "scratch", "features")}
     request = JobRequest(
         task=TrainRequest(source, None, str(tmp_path / "output")),
