@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.artifacts import Manifest, detector_path, flush, write_manifest
+from engine.artifacts import detector_path
 from engine.boxedset import BoxedSet, boxed, lessons_of
 from engine.boxjudgement import JudgedBoxes
 from engine.coco import Example
@@ -22,7 +22,8 @@ from engine.objects import told
 from engine.reading import DatasetReader
 from engine.records import ModelKind
 from engine.reporting import judge, keep_report
-from engine.trainingpictures import digest_of, taught, write_training_pictures
+from engine.trained import conclude
+from engine.trainingpictures import taught, write_training_pictures
 
 
 def train_detector(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -46,19 +47,7 @@ def train_detector(task: TrainRequest, backbone: Backbone, reader: DatasetReader
         performance = judge(found_in(detector, test, report), model=output, output=output)
     report(Progress("save_model", 0.0))
     detector.save(detector_path(output))
-    manifest = Manifest(
-        kind=ModelKind.DETECTOR,
-        labels=detector.labels,
-        backbone_name=backbone.name,
-        backbone_digest=backbone.digest,
-        training_dataset=task.training.name,
-        pictures=len(training.labels),
-        training_digest=digest_of(training),
-        performance=performance,
-    )
-    write_manifest(output, manifest)
-    flush(output)
-    return Done(performance)
+    return conclude(task, ModelKind.DETECTOR, detector.labels, backbone, training, performance)
 
 
 def read_boxes(source: DatasetSource, role: Role, backbone: Backbone, reader: DatasetReader) -> BoxedSet:

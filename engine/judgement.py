@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.boxjudgement import JudgedBoxes
+from engine.boxjudgement import MOST_MISTAKES, JudgedBoxes
 from engine.features import EmbeddedSet
 from engine.learn.classifier import measured
 from engine.learn.multilabel_metrics import TRUE_FROM, memberships
 from engine.learn.near_duplicates import NearDuplicate
 
-MOST_MISTAKES = 20
 MOST_PAIRS = 100
 
 

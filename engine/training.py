@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.artifacts import Manifest, classifier_path, flush, write_manifest
+from engine.artifacts import classifier_path
 from engine.detection import train_detector
 from engine.errors import JobError
 from engine.evaluation import judged
@@ -18,7 +18,8 @@ from engine.messages import Done, Progress, Report, TrainRequest
 from engine.reading import DatasetReader
 from engine.records import AnnotationKind, ModelKind
 from engine.reporting import judge, keep_report
-from engine.trainingpictures import digest_of, taught, write_training_pictures
+from engine.trained import conclude
+from engine.trainingpictures import taught, write_training_pictures
 
 
 def train(task: TrainRequest, backbone: Backbone, reader: DatasetReader, report: Report) -> Done:
@@ -53,19 +54,7 @@ def _train_classifier(task: TrainRequest, backbone: Backbone, reader: DatasetRea
         performance = judge(said, model=output, output=output)
     report(Progress("save_model", 0.0))
     classifier.save(classifier_path(output))
-    manifest = Manifest(
-        kind=ModelKind.CLASSIFIER,
-        labels=classifier.labels,
-        backbone_name=backbone.name,
-        backbone_digest=backbone.digest,
-        training_dataset=task.training.name,
-        pictures=len(training.labels),
-        training_digest=digest_of(training),
-        performance=performance,
-    )
-    write_manifest(output, manifest)
-    flush(output)
-    return Done(performance)
+    return conclude(task, ModelKind.CLASSIFIER, classifier.labels, backbone, training, performance)
 
 
 def _fit(kind: AnnotationKind, training: EmbeddedSet, backbone: Backbone, report: Report) -> FittedClassifier:

@@ -5,11 +5,7 @@ schema 2    or any number, each by itself: slopes and offsets in place of a temp
 schema 3    rules without a centre; means and distances that tell pictures like none of the labels
 """
 
-import io
-import json
 import math
-import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.learn.arrayfile import UNREADABLE, read_array_file, write_array_file
 from engine.learn.errors import ClassifierFileError
 from engine.learn.heads import HEADS
 from engine.learn.onevsrest import ONE_VS_REST
@@ -32,16 +29,7 @@ Facts = Mapping[str, Any]
 
 def write_classifier_file(path: Path, facts: Facts, arrays: Arrays) -> None:
     """Writes a file; equal content makes equal bytes. A reader sees the old file or the new one, never a part."""
-    text = json.dumps({"schema": SCHEMA, **facts}, sort_keys=True, ensure_ascii=False).encode()
-    buffer = io.BytesIO()
-    # numpy dates its members 1980-01-01, so the bytes do not depend on the clock
-    np.savez(buffer, allow_pickle=False, facts=np.frombuffer(text, dtype=np.uint8), **arrays)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(buffer.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_array_file(path, {"schema": SCHEMA, **facts}, arrays)
 
 
 def read_classifier_file(path: Path) -> tuple[Facts, Arrays]:
@@ -51,12 +39,10 @@ def read_classifier_file(path: Path) -> tuple[Facts, Arrays]:
         ClassifierFileError: The file is missing, torn, of another schema, or inconsistent.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            arrays = dict(stored)
-        facts = json.loads(arrays.pop("facts").tobytes())
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        facts, arrays = read_array_file(path)
+    except UNREADABLE as error:
         raise ClassifierFileError(f"classifier {path} cannot be read ({error}); train it again") from error
-    if not isinstance(facts, dict) or facts.get("schema") not in READABLE:
+    if facts.get("schema") not in READABLE:
         raise ClassifierFileError(f"classifier {path} is not of schema {SCHEMA}; train it again")
     fault = _fault_of_facts(facts, arrays) or _fault_of_arrays(len(facts["labels"]), arrays)
     if fault is not None:

@@ -1,9 +1,5 @@
 """How a detector is stored: one .npz without pickle."""
 
-import io
-import json
-import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.learn.arrayfile import UNREADABLE, read_array_file, write_array_file
 from engine.learn.detector.calibration import Curves
 from engine.learn.detector.descriptors import FORM, PARTS
 from engine.learn.detector.reduction import Projection, Reduction
@@ -39,16 +36,7 @@ def write_detector(detector: "Detector", path: Path) -> None:
     for stride in strides:
         projection = finder.reduction.projections[stride]
         arrays |= {f"mean{stride}": projection.mean, f"axes{stride}": projection.axes}
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()
-    buffer = io.BytesIO()
-    # numpy dates its members 1980-01-01, so the bytes do not depend on the clock
-    np.savez(buffer, allow_pickle=False, facts=np.frombuffer(text, dtype=np.uint8), **arrays)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(buffer.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_array_file(path, facts, arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +58,10 @@ def read_detector(path: Path) -> Stored:
         DetectorFileError: The file is missing, torn, of another schema, or inconsistent.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            facts = json.loads(stored["facts"].tobytes())
-            arrays = {name: stored[name] for name in stored.files if name != "facts"}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        facts, arrays = read_array_file(path)
+    except UNREADABLE as error:
         raise DetectorFileError(f"detector {path} cannot be read ({error}); train it again") from error
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+    if facts.get("schema") != SCHEMA:
         raise DetectorFileError(f"detector {path} is not of schema {SCHEMA}; train it again")
     fault = _fault(facts, arrays)
     if fault is not None:
