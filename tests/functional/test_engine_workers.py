@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -146,9 +147,8 @@ def test_a_worker_says_the_same_of_a_picture_that_cannot_be_used_and_keeps_the_o
     uri = store.put_dataset("spoilt", pictures)
     del store.files["spoilt/6.jpg"]
     message = alone.failure(uri)
-    answer = Worker(alone.setup).work(
-        shard(store, backbone_folder, *(f"spoilt/{number}.jpg" for number in range(1, 7)))
-    )
+    with closing(Worker(alone.setup)) as worker:
+        answer = worker.work(shard(store, backbone_folder, *(f"spoilt/{number}.jpg" for number in range(1, 7))))
     refused = [outcome for outcome in answer.outcomes if not isinstance(outcome, str)]
     assert [reason for reason, _ in refused] == ["imageInvalid", "imageMissing"]
     assert all(words in message for _, words in refused)
@@ -236,7 +236,7 @@ def test_a_worker_ends_with_its_job_in_the_middle_of_a_picture(
 def test_whoever_ends_a_job_ends_its_workers(store: PictureStore, backbone_folder: Path, tmp_path: Path) -> None:
     count = WORTH_IT // len(COLOURS) + 1
     uri = store.put_dataset("ended", parts(count, first_seed=1000))
-    store.held.update(f"ended/{number}.jpg" for number in range(1, 3 * count + 1))
+    store.held = {f"ended/{number}.jpg" for number in range(1, 3 * count + 1)}
     store.gate.clear()
     source = DatasetSource("ended", AnnotationKind.CLASSIFICATION, (uri,), None)
     places = {name: str(tmp_path / name) for name in ("lock", "scratch", "features")}
