@@ -11,6 +11,7 @@ is not learnt and scores 0, though HOG + SVM learns it from one. Times are of th
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ def measured(
     shelf: Shelf,
     seeds: int,
 ) -> list[Cell]:
-    """Measures the cells of one learner that are not kept, and returns all.
+    """Measures the cells of one learner, or what is not kept of them, and returns all.
 
     Args:
         sets: The data sets.
@@ -89,12 +90,9 @@ def measured(
     cells = []
     for data in sets:
         for size in sizes:
-            config = _config(data, size, of, seeds)
-            kept = shelf.found(config)
-            cell = kept or measure_images(data, size, seeds, of[0], learner)
-            if cell is not None and kept is None:
-                shelf.keep(cell, config, PACKAGES)
-            say_cell(f"{of[0]} {data.name} {size}img", cell, kept=kept is not None)
+            measure = partial(measure_images, data, size, name=of[0], learner=learner)
+            cell, kept = shelf.filled(_config(data, size, of), seeds, PACKAGES, measure)
+            say_cell(f"{of[0]} {data.name} {size}img", cell, kept=kept)
             cells += [] if cell is None else [cell]
     return cells
 
@@ -127,7 +125,7 @@ def _scores(prefix: str, name: str, cells: Sequence[Cell], score: str) -> list[F
     return shown
 
 
-def _config(data: DataSet, size: str, of: tuple[str, str, str], seeds: int) -> dict[str, Any]:
+def _config(data: DataSet, size: str, of: tuple[str, str, str]) -> dict[str, Any]:
     name, digest, code = of
     return {
         "data": data.name,
@@ -136,7 +134,6 @@ def _config(data: DataSet, size: str, of: tuple[str, str, str], seeds: int) -> d
         "backbone": name,
         "backbone_digest": digest,
         "code": code,
-        "seeds": seeds,
     }
 
 

@@ -11,7 +11,8 @@ one core; `train_seconds` counts decoding and embedding.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from bench.learning.features import Features
 from bench.learning.intervals import mean_of
 from bench.learning.onecore import on_one_core
 from bench.learning.printing import figure, mean_costs, say_cell
-from bench.learning.shots import embedded, measure_shots
+from bench.learning.shots import Embedded, embedded, measure_shots
 from bench.report import Figure, print_figures, revision
 from engine.learn.backbone import BUILTIN, HANDMADE
 from engine.learn.errors import BackboneError
@@ -30,7 +31,10 @@ from engine.learn.errors import BackboneError
 ROOT: Final = Path(__file__).resolve().parents[1]
 HEADS: Final = [
     f"engine/learn/{name}.py"
-    for name in ("heads", "classifier", "calibrate", "chance", "folds", "metrics", "rows", "support", "trials", "views")
+    for name in (
+        *("ahead", "calibrate", "chance", "cholesky", "classifier", "folds", "heads", "metrics", "rows", "support"),
+        *("trials", "views"),
+    )
 ]
 CODE: Final = [*HEADS, "bench/learning/shots.py", "bench/learning/references.py", "bench/learning/features.py"]
 PACKAGES: Final = ("numpy", "onnxruntime", "pillow", "scikit-learn")
@@ -69,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
 def measured(
     sets: Sequence[DataSet], features: Features, shelf: Shelf, code: str, options: argparse.Namespace
 ) -> list[Cell]:
-    """Measures the cells of one backbone that are not kept, and returns all.
+    """Measures the cells of one backbone, or what is not kept of them, and returns all.
 
     Args:
         sets: The data sets.
@@ -86,18 +90,15 @@ def measured(
             "backbone": backbone.name,
             "backbone_digest": backbone.digest,
             "code": code,
-            "seeds": options.seeds,
         }
-        configs = {shots: config | {"size": f"{shots}shot"} for shots in options.shots}
-        kept = {shots: shelf.found(config) for shots, config in configs.items()}
-        known = None if all(kept.values()) else embedded(data, features)
-        for shots, config in configs.items():
-            cell = kept[shots]
-            if cell is None and known is not None:
-                cell = measure_shots(known, shots, options.seeds, features)
-                if cell is not None:
-                    shelf.keep(cell, config, PACKAGES)
-            say_cell(f"{backbone.name} {data.name} {shots}shot", cell, kept=kept[shots] is not None)
+        known = cache(partial(embedded, data, features))  # only when something lacks
+        for shots in options.shots:
+
+            def measure(seeds: range, shots: int = shots, known: Callable[[], Embedded] = known) -> Cell | None:
+                return measure_shots(known(), shots, seeds, features)
+
+            cell, kept = shelf.filled(config | {"size": f"{shots}shot"}, options.seeds, PACKAGES, measure)
+            say_cell(f"{backbone.name} {data.name} {shots}shot", cell, kept=kept)
             cells += [] if cell is None else [cell]
     return cells
 

@@ -96,18 +96,18 @@ def _in_turn(data: DataSet, rng: np.random.Generator) -> list[int]:
     return order
 
 
-def measure_images(data: DataSet, images: str, seeds: int, name: str, learner: Learner) -> Cell | None:
-    """Measures one cell; None when the data set has too few pictures for it.
+def measure_images(data: DataSet, images: str, seeds: range, name: str, learner: Learner) -> Cell | None:
+    """Measures one cell; None when the data set has too few pictures for it, or nothing else to draw.
 
     Args:
         data: The data set.
         images: As `drawn` takes it.
-        seeds: How many drawings; where all are the same only one is made.
+        seeds: Of the drawings; where all are the same only the first is made.
         name: Of the learner.
         learner: Trains on a drawing and looks for boxes.
     """
     same = images == ALL and data.split
-    draws = [drawn(data, images, seed) for seed in range(1 if same else seeds)]
+    draws = [drawn(data, images, seed) for seed in seeds if not (same and seed)]
     parts = [draw for draw in draws if draw is not None]
     if not parts:
         return None

@@ -79,16 +79,16 @@ def drawn(known: Embedded, shots: int, seed: int) -> tuple[Indices, Indices] | N
     return (chosen, np.flatnonzero(asked)) if asked.any() else None
 
 
-def measure_shots(known: Embedded, shots: int, seeds: int, features: Features) -> Cell | None:
+def measure_shots(known: Embedded, shots: int, seeds: range, features: Features) -> Cell | None:
     """Measures one cell; None when the data set has too few pictures for it.
 
     Args:
         known: The data set.
         shots: Pictures a label.
-        seeds: How many drawings.
+        seeds: Of the drawings.
         features: Where those of mirror images come from.
     """
-    draws = [drawn(known, shots, seed) for seed in range(seeds)]
+    draws = [drawn(known, shots, seed) for seed in seeds]
     parts = [draw for draw in draws if draw is not None]
     if not parts:
         return None

@@ -71,11 +71,11 @@ def test_with_a_split_the_test_part_is_scored_whatever_is_drawn() -> None:
 
 def test_more_pictures_than_there_are_cannot_be_drawn() -> None:
     assert drawn(mixed(), "40", seed=0) is None
-    assert measure_images(mixed(), "40", 2, "right", right) is None
+    assert measure_images(mixed(), "40", range(2), "right", right) is None
 
 
 def test_one_who_finds_everything_scores_a_hundred_in_every_drawing() -> None:
-    measured = measure_images(mixed(tested=6), "5", 3, "right", right)
+    measured = measure_images(mixed(tested=6), "5", range(3), "right", right)
     assert measured is not None
     assert measured.values["map50"] == pytest.approx([100.0] * 3)
     assert measured.scores["map50"].draws95 == 0.0
@@ -83,9 +83,10 @@ def test_one_who_finds_everything_scores_a_hundred_in_every_drawing() -> None:
 
 
 def test_where_all_drawings_are_the_same_only_one_is_made() -> None:
-    measured = measure_images(mixed(tested=6), ALL, 3, "right", right)
+    measured = measure_images(mixed(tested=6), ALL, range(3), "right", right)
     assert measured is not None
     assert len(measured.values["map50"]) == 1
+    assert measure_images(mixed(tested=6), ALL, range(1, 3), "right", right) is None
 
 
 def test_figures_are_bounded_by_the_reference_on_every_set_and_by_numbers_where_there_are() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.fewshot import figures
-from bench.learning.cells import Cell, Shelf
+from bench.learning.cells import Cell, Shelf, together
 from bench.learning.datasets import DataSet, Photo, cut_out
 from bench.learning.features import Example
 from bench.learning.intervals import Estimate, mean_of, over_draws, over_pictures, student
@@ -148,17 +148,47 @@ def test_the_built_in_backbone_is_bounded_by_the_hand_made_features_when_both_ar
     assert (last.name, last.value, last.ok) == ("builtin_5shot_over_handmade", 2.9, False)
 
 
-def test_a_cell_is_found_again_only_as_it_was_asked_for(tmp_path: Path) -> None:
-    config = {"data": "coins", "size": "2shot", "backbone": "a+b", "code": "1"}
-    kept = Cell("coins", "2shot", "a+b", {"top1": EXACT}, {"predict_ms": 1.0}, {"top1": [50.0]})
+CONFIG = {"data": "coins", "size": "2shot", "backbone": "a+b", "code": "1"}
+
+
+def of_drawings(values: list[float]) -> Cell:
+    """A cell of some drawings; each takes a millisecond and misses half a point over pictures."""
+    scores = {"top1": Estimate(float(np.mean(values)), over_draws(values), 0.5)}
+    return Cell("coins", "2shot", "a+b", scores, {"predict_ms": 1.0}, {"top1": values})
+
+
+def test_a_cell_is_measured_again_only_when_it_is_another_or_lacks_drawings(tmp_path: Path) -> None:
+    asked: list[range] = []
+
+    def measure(seeds: range) -> Cell:
+        asked.append(seeds)
+        return of_drawings([10.0 * seed for seed in seeds])
+
     shelf = Shelf(tmp_path, "revision", write=True, again=False)
-    shelf.keep(kept, config, ())
-    assert shelf.found(config) == kept
-    assert shelf.found(config | {"code": "2"}) is None
-    assert Shelf(tmp_path, "revision", write=True, again=True).found(config) is None
+    assert shelf.filled(CONFIG, 2, (), measure) == (of_drawings([0.0, 10.0]), False)
+    assert shelf.filled(CONFIG, 2, (), measure) == (of_drawings([0.0, 10.0]), True)
+    assert shelf.filled(CONFIG, 5, (), measure) == (of_drawings([0.0, 10.0, 20.0, 30.0, 40.0]), False)
+    assert shelf.filled(CONFIG, 3, (), measure) == (of_drawings([0.0, 10.0, 20.0, 30.0, 40.0]), True)
+    assert asked == [range(2), range(2, 5)]
+    shelf.filled(CONFIG | {"code": "2"}, 3, (), measure)
+    Shelf(tmp_path, "revision", write=True, again=True).filled(CONFIG | {"code": "2"}, 3, (), measure)
+    assert asked[2:] == [range(3), range(3)]
+
+
+def test_where_there_is_nothing_more_to_draw_the_cell_stays(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, "revision", write=True, again=False)
+    shelf.filled(CONFIG, 1, (), lambda _: of_drawings([7.0]))
+    assert shelf.filled(CONFIG, 3, (), lambda _: None) == (of_drawings([7.0]), False)
+    assert shelf.filled(CONFIG, 3, (), lambda _: None) == (of_drawings([7.0]), True)
+
+
+def test_cells_together_weigh_each_drawing_alike() -> None:
+    first, more = of_drawings([10.0, 20.0, 30.0]), of_drawings([40.0])
+    joined = together(first, Cell("coins", "2shot", "a+b", more.scores, {"predict_ms": 5.0}, more.values))
+    assert joined.scores["top1"].mean == 25.0
+    assert joined.costs == {"predict_ms": 2.0}
 
 
 def test_a_cell_is_not_kept_unasked(tmp_path: Path) -> None:
-    config = {"data": "coins", "size": "2shot", "backbone": "a"}
-    Shelf(tmp_path, "revision", write=False, again=False).keep(cell("coins", "2shot", 1.0), config, ())
+    Shelf(tmp_path, "revision", write=False, again=False).filled(CONFIG, 1, (), lambda _: of_drawings([1.0]))
     assert not list(tmp_path.iterdir())
