@@ -96,8 +96,8 @@ class FeatureCache:
             one = self._segments[segment]
             with one.path.open("rb", buffering=0) as file:
                 for at in wanted:
-                    file.seek(one.start + int(places[at, 1]) * self.record.itemsize)
-                    if file.readinto(memoryview(flat[at])) != self.record.itemsize:
+                    start = one.start + int(places[at, 1]) * self.record.itemsize
+                    if os.preadv(file.fileno(), [flat[at]], start) != self.record.itemsize:
                         raise OSError(f"{one.path} was cut short while it was read; train again")
         return records
 
@@ -126,6 +126,10 @@ class StoredRows:
     def shape(self) -> tuple[int, int]:
         """n and D."""
         return len(self._numbers), int(np.prod(self._cache.record.shape))
+
+    def read(self) -> NDArray[Any]:
+        """Reads all records."""
+        return self._cache.read(self._numbers)
 
     def pieces(self) -> Iterator[NDArray[Any]]:
         """Yields all records once, PIECE at a time."""

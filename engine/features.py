@@ -15,7 +15,7 @@ from engine.executor import Executor
 from engine.featurecache import MISSING, FeatureCache, StoredRows
 from engine.findings import Findings
 from engine.images import SideLimits, check_sides
-from engine.learn.rows import Rows, held
+from engine.learn.rows import Rows
 from engine.learn.traits import shaped
 from engine.learn.views import Views
 from engine.walk import Address, Refused, sifted, verdict
@@ -133,14 +133,14 @@ def embedded(pictures: ExtractedSet, views: ExtractedSet | None = None) -> Embed
     count, width = pictures.records.shape
     few = count * width * np.dtype(np.float32).itemsize <= MOST_HELD
     return EmbeddedSet(
-        features=held(pictures.records) if few else pictures.records,
+        features=pictures.records.read() if few else pictures.records,
         labels=tuple(example.labels for example in pictures.examples),
         names=tuple(example.name for example in pictures.examples),
         urls=tuple(shown(example.url) for example in pictures.examples),
         sha256=pictures.sha256,
         looks=pictures.looks,
         traits=pictures.traits,
-        views=None if views is None else Views(held(views.records), np.arange(count)),
+        views=None if views is None else Views(views.records.read(), np.arange(count)),
     )
 
 

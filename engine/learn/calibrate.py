@@ -51,10 +51,14 @@ def fit_temperature(scores: NDArray[np.float64], targets: NDArray[np.intp]) -> f
     wrong = WRONG / (count + 2.0 * WRONG)
     wanted = np.full(scores.shape, wrong / max(classes - 1, 1))
     wanted[np.arange(count), targets] = 1.0 - wrong
+    below = (scores - scores.max(axis=1, keepdims=True)) / spread
+    hoped = float(np.sum(wanted * below))
 
     def unlikelihood(log_temperature: float) -> float:
+        """Returns the cross-entropy over all pictures, and what the prior adds."""
+        temperature = np.exp(log_temperature)
         prior = 0.5 * ((log_temperature - np.log(USUAL)) / LOG_SPREAD) ** 2
-        return float(count * _cross_entropy(scores / spread, wanted, log_temperature) + prior)
+        return float(np.log(np.exp(below / temperature).sum(axis=1)).sum() - hoped / temperature + prior)
 
     return spread * float(np.exp(_lowest(unlikelihood, SMALLEST, LARGEST)))
 
@@ -73,10 +77,3 @@ def _lowest(function: Callable[[float], float], low: float, high: float) -> floa
             right = low + GOLDEN * (high - low)
             of_right = function(right)
     return (low + high) / 2
-
-
-def _cross_entropy(scores: NDArray[np.float64], wanted: NDArray[np.float64], log_temperature: float) -> float:
-    scaled = scores / np.exp(log_temperature)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-    return float(-np.mean(np.sum(wanted * (scaled - log_sum), axis=1)))

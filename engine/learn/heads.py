@@ -1,15 +1,18 @@
 """Heads: linear classifiers over a backbone's features, fitted in closed form."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.learn.ahead import worked_ahead
+from engine.learn.cholesky import Cholesky
 from engine.learn.folds import stratified_folds
 from engine.learn.rows import Rows, as_rows
-from engine.learn.support import TINY, Moments, Piece, Support, Targets, Wide, rooted, to_unit_length
+from engine.learn.support import TINY, Moments, Piece, Support, Targets, Wide, distinct, rooted, to_unit_length
 
 Features = NDArray[np.float32]
 
@@ -108,13 +111,13 @@ class LdaHead:
     def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
         """Fits a rule to sums over pictures; see `Head`."""
         means = moments.sums / np.maximum(moments.members, 1)[:, None]
-        scatter = moments.scatter - (means.T * moments.members) @ means
+        between = (means.T * moments.members) @ means
+        scatter = np.subtract(moments.scatter, between, out=between)
         freedom = max(moments.rows - len(means), 1)
         covariance = shrunk(scatter, freedom, width, self.shrinkage)
-        asked = rows.T.astype(np.float64)
-        solved = np.linalg.solve(covariance, np.hstack([means.T, asked]))
-        weights = solved[:, : len(means)]
-        lengths = np.sum(asked * solved[:, len(means) :], axis=0)
+        halves = covariance.half_solved(np.hstack([means.T, rows.T.astype(np.float64)]))
+        weights = covariance.solved(halves[:, : len(means)])
+        lengths = np.sum(halves[:, len(means) :] ** 2, axis=0)
         want = (moments.pictures > 0) / np.maximum(moments.pictures, 1)
         return Solution(weights, -0.5 * np.sum(means.T * weights, axis=0), want, lengths)
 
@@ -152,21 +155,32 @@ def cross_fit(
         head: What is fitted.
         support: The pictures.
         folds: (n,) number of the fold of each picture, 0…f-1; its views go with it.
-        on_fold: Told the share of folds that are done.
+        on_fold: Told the share of rules that are done.
     """
     parts, probes = support.moments(folds)
     whole = sum(parts[1:], parts[0])
+    nothing = probes[0].rows[:0]
+
+    def solved(fold: int | None) -> Solution:
+        if fold is None:
+            return head.solve(whole, support.width, nothing)
+        return head.solve(whole - parts[fold], support.width, probes[fold].rows)
+
     solutions = []
-    for part, probe in zip(parts, probes, strict=True):
-        solutions.append(head.solve(whole - part, support.width, probe.rows))
-        on_fold(len(solutions) / len(parts))
+    for solution in worked_ahead(solved, [*range(len(parts)), None]):
+        solutions.append(solution)
+        on_fold(len(solutions) / (len(parts) + 1))
+    final = solutions.pop()
     distance = _distance(solutions, probes, support)
     scores = np.empty((support.count, support.labels))
-    for piece in support.pieces():
+
+    def score(piece: Piece) -> None:
         of = folds[piece.pictures]
-        for fold in np.unique(of).tolist():
+        for fold in distinct(of):
             scores[piece.pictures[of == fold]] = solutions[fold].scores(piece.rows[of == fold], distance)
-    final = head.solve(whole, support.width, probes[0].rows[:0])
+
+    for _ in worked_ahead(score, support.pieces()):
+        pass
     rule = LinearRule(*support.unfolded(final.weights, final.settled(distance)))
     return CrossFit(rule, scores, whole, support)
 
@@ -182,18 +196,22 @@ def _distance(solutions: list[Solution], probes: list[Piece], support: Support) 
     return max(found / expected, 0.0) if expected else 0.0
 
 
-def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float) -> Wide:
-    """Returns the covariance (r, r) of a scatter matrix (r, r) in r of width coordinates, shrunk towards a sphere.
+def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float) -> Cholesky:
+    """Takes apart the covariance of a scatter matrix (r, r) in r of width coordinates, shrunk towards a sphere.
+
+    Pictures that are all but equal within each label tell nothing about spread: theirs is the sphere of radius 1, which
+    makes nearest mean of the rule.
 
     Args:
-        scatter: Sum of squares around the means.
+        scatter: Sum of squares around the means; overwritten, because it is large.
         freedom: Rows less means.
         width: Coordinates, of which those that scatter lacks are 0.
         shrinkage: Above 0, which trusts the covariance, to 1, which is a sphere.
     """
     variance = float(np.trace(scatter)) / (freedom * width)
-    if variance < TINY:  # equal pictures within each label tell nothing about spread: nearest mean
-        return np.eye(len(scatter))
-    covariance: Wide = scatter * ((1 - shrinkage) / freedom)
-    covariance[np.diag_indices_from(covariance)] += shrinkage * variance
-    return covariance
+    if variance >= TINY:
+        scatter *= (1 - shrinkage) / freedom
+        scatter[np.diag_indices_from(scatter)] += shrinkage * variance
+        with suppress(np.linalg.LinAlgError):  # rounding outweighs what pictures differ by
+            return Cholesky.of(scatter)
+    return Cholesky(np.eye(len(scatter)))

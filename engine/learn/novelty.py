@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.support import TINY, Moments, Support, rooted
+from engine.learn.ahead import worked_ahead
+from engine.learn.support import TINY, Moments, Piece, Support, rooted
 
 LEAST_SPREAD = 0.05  # of the logarithm of squared distances; training pictures that are all equal tell nothing of it
 
@@ -51,11 +52,14 @@ def fit_novelty(support: Support, moments: Moments) -> Novelty:
     """
     means = moments.sums / np.maximum(moments.members, 1)[:, None]
     fresh = (moments.pictures + 1.0) / np.maximum(moments.pictures - 1.0, 1.0)
-    logarithms = []
-    for piece in support.pieces():
+
+    def logarithms(piece: Piece) -> NDArray[np.float64]:
         own = np.argmax(support.members(piece.pictures), axis=1)
-        squares = np.sum((piece.rows - means[own]) ** 2, axis=1, dtype=np.float64) * fresh[own]
-        logarithms.append(np.log(np.maximum(squares, TINY)))
-    found = np.concatenate(logarithms)
-    spread = float(np.std(found, ddof=1)) * math.sqrt(1.0 + 1.0 / len(found))
-    return Novelty(support.means(moments), float(found.mean()), max(spread, LEAST_SPREAD))
+        apart = piece.rows - means.astype(piece.rows.dtype)[own]
+        squares = np.sum(np.square(apart, out=apart), axis=1, dtype=np.float64) * fresh[own]
+        found: NDArray[np.float64] = np.log(np.maximum(squares, TINY))
+        return found
+
+    all_found = np.concatenate(list(worked_ahead(logarithms, support.pieces())))
+    spread = float(np.std(all_found, ddof=1)) * math.sqrt(1.0 + 1.0 / len(all_found))
+    return Novelty(support.means(moments), float(all_found.mean()), max(spread, LEAST_SPREAD))

@@ -39,8 +39,10 @@ class OneVsRestHead:
         with_label = moments.sums / np.maximum(have, 1)[:, None]
         without = (moments.total - moments.sums) / np.maximum(count - have, 1)[:, None]
         apart = np.where(((have > 0) & (have < count))[:, None], with_label - without, 0.0)
-        scatter = moments.scatter - np.outer(moments.total, moments.total / count)
-        weights = np.linalg.solve(shrunk(scatter, max(count - 1, 1), width, self.shrinkage), apart.T)
+        outer = np.outer(moments.total, moments.total / count)
+        scatter = np.subtract(moments.scatter, outer, out=outer)
+        covariance = shrunk(scatter, max(count - 1, 1), width, self.shrinkage)
+        weights = covariance.solved(covariance.half_solved(apart.T))
         between = have * (count - have) / (count * max(count - 1, 1))
         inside = 1.0 - (1.0 - self.shrinkage) * between * np.sum(apart.T * weights, axis=0)
         weights /= np.maximum(inside, TINY)

@@ -5,12 +5,15 @@ one more system of equations, not another reading of all features.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.rows import Rows, as_rows, held
+from engine.learn.ahead import worked_ahead
+from engine.learn.rows import PIECE, Rows, as_rows, held
 from engine.learn.views import Views
 
 TINY = 1e-12
@@ -118,10 +121,9 @@ class Support:
         origin = self._origin.astype(np.float32)
         for number, (rows, pictures) in enumerate(sources):
             start = 0
-            for features in rows.pieces():
-                coordinates = rooted(_finite(features)) - origin
-                yield Piece(coordinates, pictures[start : start + len(features)], views=number == 1)
-                start += len(features)
+            for coordinates in worked_ahead(lambda features: rooted(_finite(features)) - origin, rows.pieces()):
+                yield Piece(coordinates, pictures[start : start + len(coordinates)], views=number == 1)
+                start += len(coordinates)
 
     def moments(self, folds: NDArray[np.intp]) -> tuple[list[Moments], list[Piece]]:
         """Sums over the pictures of each fold; returns some pictures of each as well, averaged with their views.
@@ -130,12 +132,16 @@ class Support:
             folds: (n,) number of the fold of each picture, 0…f-1.
         """
         parts = [_Sum(self.labels, self._dimensions) for _ in range(int(folds.max()) + 1)]
-        for piece in self.pieces(views=True):
-            members, of = self.members(piece.pictures), folds[piece.pictures]
-            for fold in np.unique(of).tolist():
-                mine = of == fold
-                parts[fold].add(Piece(piece.rows[mine], piece.pictures[mine], piece.views), members[mine])
-        return [part.moments() for part in parts], [part.probes() for part in parts]
+
+        def add(piece: Piece, fold: int) -> None:
+            mine = folds[piece.pictures] == fold
+            some = Piece(piece.rows[mine], piece.pictures[mine], piece.views)
+            parts[fold].add(some, self.members(some.pictures))
+
+        with ThreadPoolExecutor(len(parts), thread_name_prefix="fold") as pool:  # more than CPUs share them evenly
+            for piece in self.pieces(views=True):
+                list(pool.map(partial(add, piece), distinct(folds[piece.pictures])))
+            return list(pool.map(_Sum.moments, parts)), [part.probes() for part in parts]
 
     def unfolded(self, weights: Wide, bias: Wide) -> tuple[Wide, Wide]:
         """Returns weights (D, k) and bias (k,) over the features' roots of those over coordinates, (r, k) and (k,)."""
@@ -153,23 +159,21 @@ class Support:
 
 
 class _Sum:
-    """Moments in the making."""
+    """Moments in the making. Rows are gathered first: products of many at once cost a third less than of few."""
 
     def __init__(self, labels: int, width: int) -> None:
         self._rows = 0
         self._pictures, self._members = np.zeros(labels, np.intp), np.zeros(labels, np.intp)
         self._total, self._sums = np.zeros(width), np.zeros((labels, width))
         self._scatter = np.zeros((width, width))
+        self._gathered: list[tuple[NDArray[np.floating], Members]] = []
         self._probes: list[_Probe] = []
 
     def add(self, piece: Piece, members: Members) -> None:
         """Adds rows (m, r) of members (m, k)."""
-        rows = piece.rows
-        self._rows += len(rows)
-        self._members += members.sum(axis=0)
-        self._total += rows.sum(axis=0, dtype=np.float64)
-        self._sums += members.T.astype(rows.dtype) @ rows
-        self._scatter += rows.T @ rows
+        self._gathered.append((piece.rows, members))
+        if sum(len(rows) for rows, _ in self._gathered) >= PIECE:
+            self._sum_up()
         if piece.views:
             for probe in self._probes:
                 probe.add(piece)
@@ -179,7 +183,18 @@ class _Sum:
         if wanted > 0:
             self._probes.append(_Probe(piece.rows[:wanted], piece.pictures[:wanted]))
 
+    def _sum_up(self) -> None:
+        rows, members = (np.concatenate(some) for some in zip(*self._gathered, strict=True))
+        self._gathered.clear()
+        self._rows += len(rows)
+        self._members += members.sum(axis=0)
+        self._total += rows.sum(axis=0, dtype=np.float64)
+        self._sums += members.T.astype(rows.dtype) @ rows
+        self._scatter += rows.T @ rows
+
     def moments(self) -> Moments:
+        if self._gathered:
+            self._sum_up()
         return Moments(self._rows, self._pictures, self._members, self._total, self._sums, self._scatter)
 
     def probes(self) -> Piece:
@@ -203,6 +218,12 @@ class _Probe:
 
     def averages(self) -> Wide:
         return self._sums / self._counts[:, None]
+
+
+def distinct(numbers: NDArray[np.intp]) -> list[int]:
+    """Returns the numbers from 0 that occur, in order."""
+    found: list[int] = np.flatnonzero(np.bincount(numbers)).tolist()
+    return found
 
 
 def rooted(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -129,6 +129,27 @@ def test_empty_and_equal_features_do_not_break_a_head() -> None:
     assert np.isfinite(rule.scores(features)).all()
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-8, 1e-6, 1e-4])
+def test_many_pictures_that_are_all_but_equal_within_each_label_are_told_apart(apart: float) -> None:
+    rng = np.random.default_rng(0)
+    means, targets = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.1]]), np.arange(3000) % 2
+    features = (means[targets] + apart * rng.normal(size=(3000, 3))).astype(np.float32)
+    rule = LdaHead().fit(features, targets, 2)
+    assert (np.argmax(rule.scores(features), axis=1) == targets).all()
+
+
+@pytest.mark.parametrize(("each", "width"), [(9, 40), (2 * PIECE, 8)])
+def test_however_many_threads_there_are_the_rule_is_the_same_to_the_bit(
+    each: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, targets = clouds(2, each, width)
+    rules = []
+    for cpus in (1, 2, 5):
+        monkeypatch.setattr("os.process_cpu_count", lambda count=cpus: count)
+        rules.append(LdaHead().fit(features, targets, 2))
+    assert len({rule.weights.tobytes() + rule.bias.tobytes() for rule in rules}) == 1
+
+
 def test_the_root_keeps_the_sign_and_gives_length_one() -> None:
     rows = rooted(np.array([[4.0, -9.0, 0.0]], np.float32))
     np.testing.assert_allclose(rows, np.array([[2.0, -3.0, 0.0]]) / np.sqrt(13), rtol=1e-6)

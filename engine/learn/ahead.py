@@ -1,0 +1,35 @@
+"""Works on one thing after another in threads, a few ahead of whoever takes the results.
+
+Every result is made by one thread, with one thread of its linear algebra, and results come in the order of the items:
+what is made of them does not depend on how many threads there are.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+
+def worked_ahead[Item, Result](
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
+) -> Iterator[Result]:
+    """Yields what `work` makes of each item, in order; raises what it raises.
+
+    Args:
+        work: Called in threads.
+        items: Taken one at a time, so that at most `threads` + 1 are held, or their results.
+        threads: How many; without it as many as there are CPUs.
+    """
+    most = threads or os.process_cpu_count() or 1
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(most, thread_name_prefix="ahead") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for task in waiting:
+                task.cancel()

@@ -1,0 +1,58 @@
+"""Solves symmetric positive definite systems in half the time of a general solver, and in their own memory."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 192  # unknowns at once
+
+Wide = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cholesky:
+    """A symmetric positive definite matrix (r, r), taken apart: it is a lower triangle times its transpose.
+
+    Source: Golub and Van Loan, Matrix Computations, 4th edition, sections 3.1 and 4.2, by blocks.
+
+    Attributes:
+        lower: (r, r) the triangle; what is above its blocks on the diagonal means nothing.
+    """
+
+    lower: Wide
+
+    @classmethod
+    def of(cls, matrix: Wide) -> Self:
+        """Takes a matrix (r, r) apart, in place: `lower` is the same memory.
+
+        Raises:
+            numpy.linalg.LinAlgError: It is not positive definite.
+        """
+        for start in range(0, len(matrix), BLOCK):
+            end = start + BLOCK
+            column = matrix[start:, start:end]
+            column -= matrix[start:, :start] @ matrix[start:end, :start].T
+            corner = np.linalg.cholesky(column[:BLOCK])
+            column[:BLOCK] = corner
+            column[BLOCK:] = column[BLOCK:] @ np.linalg.inv(corner).T
+        return cls(matrix)
+
+    def half_solved(self, right: Wide) -> Wide:
+        """Returns x (r, m) of lower · x = right (r, m); the squared length of a column is rightᵀ · matrix⁻¹ · right."""
+        solved = np.empty_like(right)
+        for start in range(0, len(right), BLOCK):
+            rows = slice(start, start + BLOCK)
+            known = self.lower[rows, :start] @ solved[:start]
+            solved[rows] = np.linalg.solve(self.lower[rows, rows], right[rows] - known)
+        return solved
+
+    def solved(self, half: Wide) -> Wide:
+        """Returns matrix⁻¹ · right of what `half_solved` made of right, both (r, m)."""
+        solved = np.empty_like(half)
+        for start in reversed(range(0, len(half), BLOCK)):
+            rows, below = slice(start, start + BLOCK), start + BLOCK
+            known = self.lower[below:, rows].T @ solved[below:]
+            solved[rows] = np.linalg.solve(self.lower[rows, rows].T, half[rows] - known)
+        return solved
