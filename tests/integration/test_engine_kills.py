@@ -9,12 +9,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from tests.boxes_support import draw_boxes, put_boxes
 from tests.engine_support import Engine, PictureStore, engine_process
+from tests.learn_support import write_network
 from tests.waiting import wait_until
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -189,6 +192,38 @@ def test_jobs_survive_kills_of_their_processes_and_of_the_engine(
             assert models | evaluations == succeeded
     assert poller.answers > 0
     assert poller.failures == []
+
+
+def ended(engine: Engine, name: str) -> dict[str, Any]:
+    """Waits, longer than `Engine.wait` does, until a training has ended: fitting is work for a busy machine."""
+    wait_until(lambda: engine.call("GET", f"models/{name}").json()["status"] in ENDED, f"{name} to end", timeout=180)
+    body: dict[str, Any] = engine.call("GET", f"models/{name}").json()
+    return body
+
+
+def test_a_detector_whose_fit_was_killed_is_fitted_again_to_the_same_bytes(store: PictureStore, tmp_path: Path) -> None:
+    data, network = tmp_path / "data", write_network(tmp_path / "network")
+    uri = put_boxes(store, "boxes", [draw_boxes(("nut",), seed) for seed in range(3)])
+    parameters = {"trainingDatasetName": "boxes", "timeBudgetInHours": 1, "modelKind": "Generic-Detector"}
+    with engine_process(data, store.host, ENGINE_BACKBONE=str(network)) as engine:
+        body = {"annotationKind": "imageObjectDetection", "annotationFileUris": [uri]}
+        assert engine.call("PUT", "datasets/boxes", json=body).status_code == 201
+        assert engine.call("PUT", "models/killed", json={"trainingParameters": parameters}).status_code == 201
+
+        def fits() -> bool:
+            progress = engine.call("GET", "models/killed").json().get("trainingProgress", {"stage": ""})
+            return str(progress["stage"]).startswith("fit_detector")
+
+        wait_until(fits, "the detector to be fitted", timeout=180, pause=0.01)
+        kill(engine)
+    assert not (data / "models").exists()
+    with engine_process(data, store.host, ENGINE_BACKBONE=str(network)) as engine:
+        assert ended(engine, "killed")["status"] == "succeeded"
+        assert engine.call("PUT", "models/other", json={"trainingParameters": parameters}).status_code == 201
+        assert ended(engine, "other")["status"] == "succeeded"
+        wait_until(lambda: not leftovers(data), "the files of the last job to be gone")
+    killed, other = ((data / "models" / name / "detector.npz").read_bytes() for name in ("killed", "other"))
+    assert killed == other
 
 
 def kill(engine: Engine) -> None:
