@@ -6,7 +6,7 @@ out of their picture by a rounding error, and a file may be UTF-8 with a byte or
 
 import codecs
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -47,17 +47,17 @@ class Example:
         url: Where it lies.
         regions: One without box for classification, any number without boxes for multi-label, any number with boxes
             for detection; in the file's order.
+        labels: Those of its regions, sorted and distinct.
     """
 
     source: str
     image: ImageRecord
     url: str
     regions: tuple[Region, ...]
+    labels: tuple[str, ...] = field(init=False)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Its labels, sorted and distinct."""
-        return tuple(sorted({region.label for region in self.regions}))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(sorted({region.label for region in self.regions})))
 
     @property
     def name(self) -> str:

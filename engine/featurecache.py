@@ -89,16 +89,19 @@ class FeatureCache:
             OSError: A segment has gone or been cut short since.
         """
         records = np.empty(len(numbers), dtype=self.record)
-        flat = records.view(np.uint8).reshape(len(numbers), self.record.itemsize) if len(numbers) else records
-        places = self._places[numbers]
-        order = np.lexsort((places[:, 1], places[:, 0]))
-        for segment, wanted in groupby(order.tolist(), key=lambda at: int(places[at, 0])):
+        segments, rows = self._places[numbers].T
+        order = np.lexsort((rows, segments))
+        gaps = (np.diff(rows[order]) != 1) | (np.diff(segments[order]) != 0)
+        runs = np.split(order, np.flatnonzero(gaps) + 1)  # of records that lie one after the other
+        for segment, some in groupby(runs if len(order) else [], key=lambda run: int(segments[run[0]])):
             one = self._segments[segment]
             with one.path.open("rb", buffering=0) as file:
-                for at in wanted:
-                    start = one.start + int(places[at, 1]) * self.record.itemsize
-                    if os.preadv(file.fileno(), [flat[at]], start) != self.record.itemsize:
+                for run in some:
+                    block = np.empty(len(run), dtype=self.record)
+                    start = one.start + int(rows[run[0]]) * self.record.itemsize
+                    if os.preadv(file.fileno(), [block.view(np.uint8)], start) != block.nbytes:
                         raise OSError(f"{one.path} was cut short while it was read; train again")
+                    records[run] = block
         return records
 
     def keep(self, kept: Mapping[str, Kept]) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 BLOCK = 192  # unknowns at once
 
-Wide = NDArray[np.float64]
+Numbers = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,13 +18,13 @@ class Cholesky:
     Source: Golub and Van Loan, Matrix Computations, 4th edition, sections 3.1 and 4.2, by blocks.
 
     Attributes:
-        lower: (r, r) the triangle; what is above its blocks on the diagonal means nothing.
+        lower: (r, r) the triangle, float32 or float64; what is above its blocks on the diagonal means nothing.
     """
 
-    lower: Wide
+    lower: Numbers
 
     @classmethod
-    def of(cls, matrix: Wide) -> Self:
+    def of(cls, matrix: Numbers) -> Self:
         """Takes a matrix (r, r) apart, in place: `lower` is the same memory.
 
         Raises:
@@ -39,8 +39,9 @@ class Cholesky:
             column[BLOCK:] = column[BLOCK:] @ np.linalg.inv(corner).T
         return cls(matrix)
 
-    def half_solved(self, right: Wide) -> Wide:
+    def half_solved(self, right: NDArray[np.floating]) -> Numbers:
         """Returns x (r, m) of lower · x = right (r, m); the squared length of a column is rightᵀ · matrix⁻¹ · right."""
+        right = right.astype(self.lower.dtype, copy=False)
         solved = np.empty_like(right)
         for start in range(0, len(right), BLOCK):
             rows = slice(start, start + BLOCK)
@@ -48,7 +49,7 @@ class Cholesky:
             solved[rows] = np.linalg.solve(self.lower[rows, rows], right[rows] - known)
         return solved
 
-    def solved(self, half: Wide) -> Wide:
+    def solved(self, half: Numbers) -> Numbers:
         """Returns matrix⁻¹ · right of what `half_solved` made of right, both (r, m)."""
         solved = np.empty_like(half)
         for start in reversed(range(0, len(half), BLOCK)):

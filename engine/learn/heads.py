@@ -15,6 +15,7 @@ from engine.learn.rows import Rows, as_rows
 from engine.learn.support import TINY, Moments, Piece, Support, Targets, Wide, distinct, rooted, to_unit_length
 
 Features = NDArray[np.float32]
+Kind = type[np.float32] | type[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Solution:
             rows: Of the support.
             distance: Mean squared distance of a picture from its label's true mean.
         """
-        return rows @ self.weights + self.settled(distance)
+        return rows @ self.weights.astype(rows.dtype) + self.settled(distance)
 
     def settled(self, distance: float) -> Wide:
         """Returns the bias (k,) of means that are not exact."""
@@ -86,8 +87,11 @@ class Head(Protocol):
     @property
     def name(self) -> str: ...
 
-    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
-        """Fits a rule to sums over pictures in r of D = width coordinates; measures pictures (m, r) on the way."""
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating], kind: Kind = np.float64) -> Solution:
+        """Fits a rule to sums over pictures in r of D = width coordinates; measures pictures (m, r) on the way.
+
+        Its system is solved in numbers of a kind.
+        """
         ...
 
 
@@ -108,16 +112,16 @@ class LdaHead:
         """The name in `HEADS`."""
         return "lda"
 
-    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating], kind: Kind = np.float64) -> Solution:
         """Fits a rule to sums over pictures; see `Head`."""
         means = moments.sums / np.maximum(moments.members, 1)[:, None]
         between = (means.T * moments.members) @ means
         scatter = np.subtract(moments.scatter, between, out=between)
         freedom = max(moments.rows - len(means), 1)
-        covariance = shrunk(scatter, freedom, width, self.shrinkage)
-        halves = covariance.half_solved(np.hstack([means.T, rows.T.astype(np.float64)]))
-        weights = covariance.solved(halves[:, : len(means)])
-        lengths = np.sum(halves[:, len(means) :] ** 2, axis=0)
+        covariance = shrunk(scatter, freedom, width, self.shrinkage, kind)
+        halves = covariance.half_solved(np.hstack([means.T, rows.T]))
+        weights = covariance.solved(halves[:, : len(means)]).astype(np.float64)
+        lengths = np.sum(halves[:, len(means) :] ** 2, axis=0, dtype=np.float64)
         want = (moments.pictures > 0) / np.maximum(moments.pictures, 1)
         return Solution(weights, -0.5 * np.sum(means.T * weights, axis=0), want, lengths)
 
@@ -151,6 +155,8 @@ def cross_fit(
 ) -> CrossFit:
     """Fits a rule to all pictures, and one to all but each fold's, for the price of one reading of the features.
 
+    With more pictures than features the systems of the folds are solved in float32: their rules only judge pictures.
+
     Args:
         head: What is fitted.
         support: The pictures.
@@ -160,17 +166,18 @@ def cross_fit(
     parts, probes = support.moments(folds)
     whole = sum(parts[1:], parts[0])
     nothing = probes[0].rows[:0]
+    kind: Kind = np.float64 if support.exact else np.float32
 
     def solved(fold: int | None) -> Solution:
         if fold is None:
             return head.solve(whole, support.width, nothing)
-        return head.solve(whole - parts[fold], support.width, probes[fold].rows)
+        return head.solve(whole - parts[fold], support.width, probes[fold].rows, kind)
 
     solutions = []
-    for solution in worked_ahead(solved, [*range(len(parts)), None]):
+    for solution in worked_ahead(solved, [None, *range(len(parts))]):
         solutions.append(solution)
         on_fold(len(solutions) / (len(parts) + 1))
-    final = solutions.pop()
+    final, *solutions = solutions
     distance = _distance(solutions, probes, support)
     scores = np.empty((support.count, support.labels))
 
@@ -196,7 +203,7 @@ def _distance(solutions: list[Solution], probes: list[Piece], support: Support) 
     return max(found / expected, 0.0) if expected else 0.0
 
 
-def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float) -> Cholesky:
+def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float, kind: Kind = np.float64) -> Cholesky:
     """Takes apart the covariance of a scatter matrix (r, r) in r of width coordinates, shrunk towards a sphere.
 
     Pictures that are all but equal within each label tell nothing about spread: theirs is the sphere of radius 1, which
@@ -207,11 +214,12 @@ def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float) -> Cholesk
         freedom: Rows less means.
         width: Coordinates, of which those that scatter lacks are 0.
         shrinkage: Above 0, which trusts the covariance, to 1, which is a sphere.
+        kind: Of the numbers of the result.
     """
     variance = float(np.trace(scatter)) / (freedom * width)
     if variance >= TINY:
         scatter *= (1 - shrinkage) / freedom
         scatter[np.diag_indices_from(scatter)] += shrinkage * variance
         with suppress(np.linalg.LinAlgError):  # rounding outweighs what pictures differ by
-            return Cholesky.of(scatter)
-    return Cholesky(np.eye(len(scatter)))
+            return Cholesky.of(scatter.astype(kind, copy=False))
+    return Cholesky(np.eye(len(scatter), dtype=kind))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learn.heads import Solution, shrunk
+from engine.learn.heads import Kind, Solution, shrunk
 from engine.learn.support import TINY, Moments
 
 ONE_VS_REST = "lda-one-vs-rest"
@@ -30,7 +30,7 @@ class OneVsRestHead:
         """The name that a stored classifier has of it."""
         return ONE_VS_REST
 
-    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating]) -> Solution:
+    def solve(self, moments: Moments, width: int, rows: NDArray[np.floating], kind: Kind = np.float64) -> Solution:
         """Fits a rule to sums over pictures; see `engine.learn.heads.Head`.
 
         A label that all pictures have, or none, gets the score 0.
@@ -41,8 +41,8 @@ class OneVsRestHead:
         apart = np.where(((have > 0) & (have < count))[:, None], with_label - without, 0.0)
         outer = np.outer(moments.total, moments.total / count)
         scatter = np.subtract(moments.scatter, outer, out=outer)
-        covariance = shrunk(scatter, max(count - 1, 1), width, self.shrinkage)
-        weights = covariance.solved(covariance.half_solved(apart.T))
+        covariance = shrunk(scatter, max(count - 1, 1), width, self.shrinkage, kind)
+        weights = covariance.solved(covariance.half_solved(apart.T)).astype(np.float64)
         between = have * (count - have) / (count * max(count - 1, 1))
         inside = 1.0 - (1.0 - self.shrinkage) * between * np.sum(apart.T * weights, axis=0)
         weights /= np.maximum(inside, TINY)

@@ -154,6 +154,11 @@ class Support:
         return (self._origin + (means if self._basis is None else means @ self._basis.T)).astype(np.float32)
 
     @property
+    def exact(self) -> bool:
+        """Whether coordinates are float64: those of pictures that are fewer than their features."""
+        return self._held is not None
+
+    @property
     def _dimensions(self) -> int:
         return self.width if self._held is None else self._held.shape[1]
 
