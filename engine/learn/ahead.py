@@ -8,6 +8,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+MOST_THREADS: Final = 4  # each holds an item and its result, which may be a hundred megabytes
 
 
 def worked_ahead[Item, Result](
@@ -18,9 +21,9 @@ def worked_ahead[Item, Result](
     Args:
         work: Called in threads.
         items: Taken one at a time, so that at most `threads` + 1 are held, or their results.
-        threads: How many; without it as many as there are CPUs.
+        threads: How many; without it as many as there are CPUs, but at most MOST_THREADS.
     """
-    most = threads or os.process_cpu_count() or 1
+    most = threads or min(os.process_cpu_count() or 1, MOST_THREADS)
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(most, thread_name_prefix="ahead") as pool:
         try:

@@ -164,7 +164,7 @@ def fit_classifier(
     """Trains a classifier on all pictures; confidences come from cross-validation on the same pictures.
 
     Features are read two or three times, a piece at a time. Beside them memory takes 8 D² bytes for each of at most 5
-    folds, 24 D² for each CPU, and 16 n k for the confidences.
+    folds, 32 D² for each of at most 4 threads, and 16 n k for the confidences.
 
     Args:
         features: (n, D) as `backbone.embed` gives them.
