@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from bench.learning.onecore import on_one_core
 from bench.report import Figure, keep_result, print_figures, revision
 from engine.learn.backbone import Backbone, load_backbone
 from engine.learn.classifier import fit_classifier
@@ -68,10 +69,15 @@ class HeldOut:
 
 def main(arguments: list[str]) -> int:
     """Runs the suite; returns its exit code."""
+    return on_one_core("accuracy", arguments, run)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the suite in this process; returns its exit code."""
     parser = argparse.ArgumentParser(prog="./darkroom bench accuracy", description=__doc__)
     parser.add_argument("--datasets", type=Path, required=True, help="folder of data sets")
     parser.add_argument("--names", nargs="*", help="only these data sets")
-    parser.add_argument("--backbone", type=Path, help="folder of a backbone; without it the built-in one")
+    parser.add_argument("--backbone", help="folder of a backbone, builtin (default) or handmade")
     parser.add_argument("--head", choices=sorted(HEADS), help="without it the backbone's own")
     parser.add_argument(
         "--salts", type=int, default=10, help="held-out fifths; the first is the product's (default 10)"

@@ -13,7 +13,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results"
 README: Final = ROOT / "README.md"
 _LOGISTIC: Final = ("logistic_top1", "logistic_standardised_top1")
-SHOWN: Final = {"handmade-1.lda": "hand-made", "mobilenet_v2.lda": "mobilenet_v2", "mobilenet_v1.lda": "mobilenet_v1"}
+SHOWN: Final = {
+    f"{backbone}.lda": backbone for backbone in ("darkroom-1", "handmade-1", "mobilenet_v2", "mobilenet_v1")
+}
 
 
 def accuracy_table() -> str:
