@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.learn.rows import PIECE
+
 SMALLEST, LARGEST = -8.0, 8.0  # logarithms between which the temperature lies, relative to the scores' spread
 USUAL, LOG_SPREAD = 0.2, 0.7  # temperature as a share of the scores' spread; how far its logarithm lies off, usually
 GOLDEN, STEPS = (5**0.5 - 1) / 2, 30  # leaves a ten-thousandth of the temperature
@@ -29,10 +31,12 @@ class Softmax:
 
 
 def softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Maps scores (n, k) to probabilities (n, k) whose rows sum to 1."""
-    scaled = scores / temperature
-    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    """Maps scores (n, k) to probabilities (n, k) whose rows sum to 1; takes no more memory than these."""
+    result = np.empty(scores.shape)
+    for start in range(0, len(scores), PIECE):
+        piece = scores[start : start + PIECE] / temperature
+        np.exp(piece - piece.max(axis=1, keepdims=True), out=piece)
+        np.divide(piece, piece.sum(axis=1, keepdims=True), out=result[start : start + PIECE])
     return result
 
 

@@ -42,7 +42,7 @@ class Cholesky:
     def half_solved(self, right: NDArray[np.floating]) -> Numbers:
         """Returns x (r, m) of lower · x = right (r, m); the squared length of a column is rightᵀ · matrix⁻¹ · right."""
         right = right.astype(self.lower.dtype, copy=False)
-        solved = np.empty_like(right)
+        solved = np.empty(right.shape, dtype=right.dtype)
         for start in range(0, len(right), BLOCK):
             rows = slice(start, start + BLOCK)
             known = self.lower[rows, :start] @ solved[:start]
@@ -51,7 +51,7 @@ class Cholesky:
 
     def solved(self, half: Numbers) -> Numbers:
         """Returns matrix⁻¹ · right of what `half_solved` made of right, both (r, m)."""
-        solved = np.empty_like(half)
+        solved = np.empty(half.shape, dtype=half.dtype)
         for start in reversed(range(0, len(half), BLOCK)):
             rows, below = slice(start, start + BLOCK), start + BLOCK
             known = self.lower[below:, rows].T @ solved[below:]
