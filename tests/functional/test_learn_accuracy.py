@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.accuracy import main, wilson
+from bench.accuracy import run, wilson
 from tests.learn_support import shape_picture
 
 
@@ -30,7 +30,7 @@ def test_the_benchmark_measures_pictures_and_boxes_and_ends_in_one_line_of_json(
 ) -> None:
     write_dataset(tmp_path / "whole", boxes=False)
     write_dataset(tmp_path / "boxed", boxes=True)
-    assert main(["--datasets", str(tmp_path), "--salts", "3", "--trials", "3", "--json"]) == 0
+    assert run(["--datasets", str(tmp_path), "--salts", "3", "--trials", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["suite"] == "accuracy"
     for name in ("whole", "boxed"):
