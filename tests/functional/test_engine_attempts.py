@@ -50,7 +50,7 @@ def test_a_budget_covers_all_attempts_also_over_restarts(store: PictureStore, tm
     store.gate.clear()
     for number in range(20):
         store.requests.clear()
-        with engine_in_process(data, store.host, hour_seconds=6) as engine:
+        with engine_in_process(data, store.host, hour_seconds=12) as engine:
             if number == 0:
                 engine.register("spent", uri)
                 engine.train("spent", "spent")
@@ -67,8 +67,8 @@ def test_a_budget_covers_all_attempts_also_over_restarts(store: PictureStore, tm
         if model.status is Status.FAILED:
             break
     assert spent == sorted(spent)
-    assert spent[-1] <= 6
-    assert len(spent) > 3  # more than one attempt
+    assert spent[-1] <= 12
+    assert len(spent) > 3  # more than one attempt; on a busy machine one takes 3 seconds
     assert model.error is not None
     assert model.error.code == "notEnoughBudget"
 
