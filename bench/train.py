@@ -60,6 +60,7 @@ class Bench:
         self.folder = folder
         self.pictures: int = options.pictures
         self.many: int = options.many
+        self.labels: int = options.labels
         self.backbone: str | None = options.backbone
         self._jobs = 0
 
@@ -146,11 +147,12 @@ def retrain(bench: Bench) -> list[Figure]:
 def many(bench: Bench) -> list[Figure]:
     """Measures the memory of a training of very many pictures."""
     backbone = load_backbone(bench.backbone)
-    coco = fill(bench.folder / "many", bench.folder / "filling", backbone, bench.many)
+    coco = fill(bench.folder / "many", bench.folder / "filling", backbone, bench.many, bench.labels)
     bench.gallery.files["/many.json"] = coco
     taken = bench.train(f"http://{bench.gallery.host}/many.json", "many")
     return [
         Figure("many_pictures", bench.many, "pictures"),
+        Figure("many_labels", bench.labels, "labels"),
         Figure("many_width", backbone.width, "features"),
         Figure("many_seconds", taken.seconds, "s"),
         Figure("many_processor_seconds", taken.processor_seconds, "s"),
@@ -187,6 +189,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--case", action="append", choices=CASES, help="only these (default speed, same, retrain)")
     parser.add_argument("--pictures", type=int, default=10_000, help="of `retrain` (default 10,000)")
     parser.add_argument("--many", type=int, default=1_000_000, help="of `many` (default 1,000,000)")
+    parser.add_argument("--labels", type=int, default=20, help="of `many` (default 20)")
     parser.add_argument("--backbone", help="folder, builtin or handmade (default builtin)")
     parser.add_argument("--write", action="store_true", help="keep the figures in bench/results/train")
     options = parser.parse_args(arguments)

@@ -15,22 +15,21 @@ from engine.learn.backbone import Backbone
 from engine.learn.traits import TRAITS
 from engine.segments import Kept
 
-LABELS: Final = 20
 _SEGMENT: Final = 4_096
 
 
-def fill(features: Path, scratch: Path, backbone: Backbone, count: int) -> bytes:
-    """Puts features of `count` pictures into the cache: noise around a centre of each label.
+def fill(features: Path, scratch: Path, backbone: Backbone, count: int, labels: int) -> bytes:
+    """Puts features of `count` pictures of some labels into the cache: noise around a centre of each label.
 
     Returns:
         The COCO file that names the pictures; nothing lies at their URLs, and nobody asks.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     cache = FeatureCache(features, EmbeddingExtractor(backbone), scratch)
-    centres = np.random.default_rng(0).uniform(0.0, 1.0, (LABELS, backbone.width)).astype(np.float32)
+    centres = np.random.default_rng(0).uniform(0.0, 1.0, (labels, backbone.width)).astype(np.float32)
     for numbers in batched(range(count), _SEGMENT, strict=False):
         rng = np.random.default_rng(numbers[0])
-        rows = centres[np.array(numbers) % LABELS] + rng.normal(0, 2.0, (len(numbers), backbone.width))
+        rows = centres[np.array(numbers) % labels] + rng.normal(0, 2.0, (len(numbers), backbone.width))
         looks = rng.integers(0, 2**63, (len(numbers), 4), dtype=np.uint64)
         kept = zip(numbers, np.abs(rows).astype(np.float32), looks, strict=True)
         cache.keep(
@@ -43,9 +42,9 @@ def fill(features: Path, scratch: Path, backbone: Backbone, count: int) -> bytes
         {
             "images": list(_images(count)),
             "annotations": [
-                {"id": number, "image_id": number, "category_id": number % LABELS} for number in range(count)
+                {"id": number, "image_id": number, "category_id": number % labels} for number in range(count)
             ],
-            "categories": [{"id": number, "name": f"label {number}"} for number in range(LABELS)],
+            "categories": [{"id": number, "name": f"label {number}"} for number in range(labels)],
         }
     ).encode()
 
