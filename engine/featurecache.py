@@ -98,8 +98,8 @@ class FeatureCache:
             with one.path.open("rb", buffering=0) as file:
                 for run in some:
                     block = np.empty(len(run), dtype=self.record)
-                    start = one.start + int(rows[run[0]]) * self.record.itemsize
-                    if os.preadv(file.fileno(), [block.view(np.uint8)], start) != block.nbytes:
+                    file.seek(one.start + int(rows[run[0]]) * self.record.itemsize)
+                    if file.readinto(block.view(np.uint8)) != block.nbytes:
                         raise OSError(f"{one.path} was cut short while it was read; train again")
                     records[run] = block
         return records

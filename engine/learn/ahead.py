@@ -1,12 +1,13 @@
 """Works on one thing after another in threads, a few ahead of whoever takes the results.
 
 Every result is made by one thread, with one thread of its linear algebra, and results come in the order of the items:
-what is made of them does not depend on how many threads there are.
+what is made of them does not depend on how many threads there are. (The engine is deployed without `shared`, whose
+`map_ahead` is for pools that somebody else keeps.)
 """
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -15,7 +16,7 @@ MOST_THREADS: Final = 4  # each holds an item and its result, which may be a hun
 
 def worked_ahead[Item, Result](
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yields what `work` makes of each item, in order; raises what it raises.
 
     Args:

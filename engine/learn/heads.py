@@ -203,7 +203,7 @@ def _distance(solutions: list[Solution], probes: list[Piece], support: Support) 
     return max(found / expected, 0.0) if expected else 0.0
 
 
-def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float, kind: Kind = np.float64) -> Cholesky:
+def shrunk(scatter: Wide, freedom: int, width: int, shrinkage: float, kind: Kind) -> Cholesky:
     """Takes apart the covariance of a scatter matrix (r, r) in r of width coordinates, shrunk towards a sphere.
 
     Pictures that are all but equal within each label tell nothing about spread: theirs is the sphere of radius 1, which

@@ -26,7 +26,7 @@ def test_items_are_taken_only_a_few_ahead() -> None:
     results = worked_ahead(str, items(), threads=2)
     assert next(results) == "0"
     assert len(taken) == 3
-    results.close()  # type: ignore[attr-defined] # it is a generator
+    results.close()
 
 
 def test_an_error_ends_it_and_no_thread_is_left() -> None:
@@ -45,5 +45,5 @@ def test_an_error_ends_it_and_no_thread_is_left() -> None:
 def test_whoever_stops_taking_leaves_no_thread() -> None:
     results = worked_ahead(str, range(10), threads=2)
     next(results)
-    results.close()  # type: ignore[attr-defined] # it is a generator
+    results.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
